@@ -1,0 +1,59 @@
+"""The `ballotbench` command: every room's doors on one command line.
+
+Exit codes: 0 done, 1 a finding or refusal (listed), 2 wrong use. Errors of the rooms are
+printed as one line; nothing a user gives ends in a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+import typer
+
+from console.commands import COMMANDS
+from election.errors import ElectionError
+from firmware_sim.errors import FirmwareError
+from hardware.errors import HardwareError
+from scanner.errors import ScannerError
+from tally.errors import TallyError
+
+#: What a user's input can cause; everything else is a defect of ours.
+ROOM_ERRORS = (ElectionError, ScannerError, HardwareError, FirmwareError, TallyError, OSError)
+
+
+def build_app(names: tuple[str, ...] = COMMANDS) -> typer.Typer:
+    """Assemble the command line; each module in `console.commands` registers itself."""
+    app = typer.Typer(
+        name="ballotbench",
+        help="Election bench: print ballots, scan, count, sign, compare with the paper.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    for name in names:
+        importlib.import_module(f"console.commands.{name}").register(app)
+    return app
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line and exit with 0, 1 or 2."""
+    arguments = sys.argv[1:] if argv is None else argv
+    # Only the command asked for is imported: a read should not wait for plots or keys.
+    wanted = tuple(n for n in COMMANDS if n in arguments[:1]) or COMMANDS
+    try:
+        code = build_app(wanted)(args=arguments, standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.exceptions.Abort:
+        sys.stderr.write("ballotbench: stopped by the user\n")
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except ROOM_ERRORS as error:
+        sys.stderr.write(f"ballotbench: {' '.join(str(error).split())}\n")
+        code = 1
+    sys.exit(code or 0)

@@ -1,0 +1,18 @@
+"""One module a command; each has `register(app)` that adds its Typer command."""
+
+from __future__ import annotations
+
+#: In the order of an election: shown so by `ballotbench --help`.
+COMMANDS: tuple[str, ...] = (
+    "demo",
+    "keys",
+    "ballots",
+    "read",
+    "devices",
+    "simulate",
+    "device",
+    "verify",
+    "tally",
+    "seats",
+    "reconcile",
+)

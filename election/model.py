@@ -1,0 +1,165 @@
+"""The election definition: what is elected, where, by whom, on which papers.
+
+One JSON file holds it (`load_election`), a published JSON Schema describes it
+(`election/schemas/election.schema.json`), and a SHA-256 over its canonical form
+(RFC 8785, JSON Canonicalization Scheme) identifies it: the election hash.
+Sources: NVT-18 (choice "against all"), SEED-07 (Majilis contests).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Annotated, Literal
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+FORMAT = "ballotbench-election/1"
+
+Identifier = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
+]
+LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+#: Text by language tag, e.g. {"kk": "Барлығына қарсы", "ru": "Против всех", "en": "Against all"}.
+Text = dict[LanguageTag, Annotated[str, StringConstraints(min_length=1, max_length=500)]]
+
+Paper = Literal["A4", "Letter", "Legal"]
+#: Page sizes in mm (ISO 216; ANSI/ASME Y14.1 in inches × 25.4).
+PAPER_MM: dict[str, tuple[float, float]] = {
+    "A4": (210.0, 297.0),
+    "Letter": (215.9, 279.4),
+    "Legal": (215.9, 355.6),
+}
+
+#: Option ids of write-in lines: write-in-0, write-in-1, …
+WRITE_IN_PREFIX = "write-in-"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class District(_Model):
+    """An electoral district (the whole country for a list contest)."""
+
+    id: Identifier
+    name: Text
+
+
+class Precinct(_Model):
+    """A polling station; `registered_voters` is the number on its list."""
+
+    id: Identifier
+    name: Text
+    districts: tuple[Identifier, ...]
+    registered_voters: int = Field(default=0, ge=0)
+
+
+class ContestOption(_Model):
+    """One line a voter can mark. `registration_order` breaks ties where the law says so."""
+
+    id: Identifier
+    name: Text
+    kind: Literal["choice", "against_all"] = "choice"
+    note: Text | None = None
+    registration_order: int | None = Field(default=None, ge=1)
+
+
+class Contest(_Model):
+    """A question put to voters.
+
+    `votes_allowed` is how many options one voter may mark; `seats` how many are filled;
+    `write_ins` how many write-in lines are printed.
+    """
+
+    id: Identifier
+    title: Text
+    district: Identifier
+    kind: Literal["party_list", "candidate", "measure"]
+    votes_allowed: int = Field(default=1, ge=1, le=50)
+    seats: int = Field(default=1, ge=1)
+    write_ins: int = Field(default=0, ge=0, le=50)
+    options: tuple[ContestOption, ...] = Field(min_length=1)
+
+    def option_ids(self) -> tuple[str, ...]:
+        """Ids of printed options in order, then those of the write-in lines."""
+        return (
+            *(option.id for option in self.options),
+            *(f"{WRITE_IN_PREFIX}{i}" for i in range(self.write_ins)),
+        )
+
+
+class BallotStyle(_Model):
+    """One kind of paper: which contests it carries and which precincts use it.
+
+    A Kazakh precinct hands out several papers (list, single-mandate): one style each.
+    A US precinct hands out one sheet with many contests.
+    """
+
+    id: Identifier
+    name: Text | None = None
+    contests: tuple[Identifier, ...] = Field(min_length=1)
+    precincts: tuple[Identifier, ...] = Field(min_length=1)
+    paper: Paper = "A4"
+    languages: tuple[LanguageTag, ...] | None = None
+
+
+class Election(_Model):
+    """A whole election definition, checked against itself before use."""
+
+    format: Literal["ballotbench-election/1"] = FORMAT
+    id: Identifier
+    title: Text
+    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    profile: Identifier
+    languages: tuple[LanguageTag, ...] = Field(min_length=1)
+    districts: tuple[District, ...] = Field(min_length=1)
+    precincts: tuple[Precinct, ...] = Field(min_length=1)
+    contests: tuple[Contest, ...] = Field(min_length=1)
+    ballot_styles: tuple[BallotStyle, ...] = Field(min_length=1)
+
+    def canonical_json(self) -> bytes:
+        """The definition in RFC 8785 form: what the hash is taken over."""
+        return rfc8785.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical form, 64 hex digits."""
+        return hashlib.sha256(self.canonical_json()).hexdigest()
+
+    @cached_property
+    def _contests(self) -> dict[str, Contest]:
+        return {contest.id: contest for contest in self.contests}
+
+    @cached_property
+    def _styles(self) -> dict[str, BallotStyle]:
+        return {style.id: style for style in self.ballot_styles}
+
+    @cached_property
+    def _precincts(self) -> dict[str, Precinct]:
+        return {precinct.id: precinct for precinct in self.precincts}
+
+    def contest(self, contest_id: str) -> Contest:
+        """The contest of this id. Raises KeyError."""
+        return self._contests[contest_id]
+
+    def style(self, style_id: str) -> BallotStyle:
+        """The ballot style of this id. Raises KeyError."""
+        return self._styles[style_id]
+
+    def precinct(self, precinct_id: str) -> Precinct:
+        """The precinct of this id. Raises KeyError."""
+        return self._precincts[precinct_id]
+
+    def style_contests(self, style_id: str) -> tuple[Contest, ...]:
+        """The contests on a ballot style, in printed order."""
+        return tuple(self._contests[c] for c in self._styles[style_id].contests)
+
+    def precinct_styles(self, precinct_id: str) -> tuple[BallotStyle, ...]:
+        """The ballot styles handed out in a precinct."""
+        return tuple(s for s in self.ballot_styles if precinct_id in s.precincts)
+
+    def style_languages(self, style_id: str) -> tuple[str, ...]:
+        """The languages printed on a ballot style."""
+        return self._styles[style_id].languages or self.languages

@@ -1,0 +1,146 @@
+"""Jurisdiction profiles: the law as data.
+
+A profile is a TOML file (`election/profiles/*.toml`, or one of the user's own) that says
+how marks become votes, which grounds make a ballot invalid, what a device does with a
+doubtful sheet, how seats are allotted, which record prevails and what a difference
+between electronic and paper counts leads to. Where the law is silent the profile says so
+(NVT-06, NVT-09, NVT-10, NVT-18; SEED-07).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from election.errors import ProfileError
+
+BUILT_IN = Path(__file__).with_name("profiles")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MarkRules(_Table):
+    """How marks become votes.
+
+    `rule` "exactly_one": one mark a contest, none or more makes the ballot invalid.
+    `rule` "up_to_n": up to `votes_allowed` marks count; more is an overvote of that contest.
+    """
+
+    rule: Literal["exactly_one", "up_to_n"]
+    shape: Literal["oval", "square", "circle"]
+    any_stroke: bool = False
+    against_all: bool = False
+    write_ins: bool = False
+    marginal: float = Field(gt=0, lt=1)
+    definite: float = Field(gt=0, lt=1)
+    write_in: float = Field(default=0.05, gt=0, lt=1)
+
+
+class InvalidGround(_Table):
+    """A ground that makes a ballot invalid, with the article that states it."""
+
+    id: str
+    title: dict[str, str]
+    article: str
+
+
+class DeviceRules(_Table):
+    """What the precinct device does with a sheet before it drops into the box."""
+
+    return_overvoted: bool
+    return_blank: bool
+    return_needs_review: bool
+    accept_on_second_feed: bool = True
+
+
+class SeatRules(_Table):
+    """How list seats are allotted; `threshold_percent` is of those who voted."""
+
+    method: Literal["hare_largest_remainder", "plurality"]
+    list_seats: int = Field(ge=0)
+    threshold_percent: str = "0"
+    single_mandate_districts: int = Field(default=0, ge=0)
+    tie: Literal["earlier_registration", "lot"] = "lot"
+    article: str = ""
+
+
+class ReconciliationRules(_Table):
+    """Which record prevails and what a difference leads to.
+
+    `human_error_ppm`: the rate of slips of a hand count that is still called human error,
+    in differences per million ballots; the law often states none (`silent` lists such points).
+    """
+
+    precedence: Literal["paper", "electronic", "silent"]
+    precedence_article: str = ""
+    human_error_ppm: int = Field(ge=0)
+    consequences: dict[str, str] = Field(default_factory=dict)
+    silent: tuple[str, ...] = ()
+
+
+class ControlRatio(_Table):
+    """A named relation between protocol figures: `left` `relation` `right`.
+
+    Each side is a sum of field names, e.g. "valid + invalid".
+    """
+
+    id: str
+    left: str
+    relation: Literal["==", "<=", ">="]
+    right: str
+    title: dict[str, str]
+    article: str = ""
+
+
+class Profile(_Table):
+    """One jurisdiction's rules."""
+
+    id: str
+    title: dict[str, str]
+    languages: tuple[str, ...]
+    paper: Literal["A4", "Letter", "Legal"]
+    sheets: Literal["one_contest", "many_contests"]
+    marks: MarkRules
+    device: DeviceRules
+    seats: SeatRules
+    reconciliation: ReconciliationRules
+    invalid_grounds: tuple[InvalidGround, ...] = ()
+    control_ratios: tuple[ControlRatio, ...] = ()
+
+    def canonical_hash(self) -> str:
+        """SHA-256 over the profile's content, 64 hex digits."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Load a built-in profile by id ("kz-majilis") or a TOML file by path.
+
+    Raises:
+        ProfileError: no such profile, bad TOML, or a field that is wrong (named).
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = BUILT_IN / f"{name_or_path}.toml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in BUILT_IN.glob("*.toml")))
+            raise ProfileError(
+                f"no profile called {str(name_or_path)!r}", advice=f"Known profiles: {known}"
+            )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"is not TOML: {error}", where=str(path)) from error
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ProfileError(first["msg"], where=f"{path.name}: {field}") from error

@@ -1,0 +1,44 @@
+"""Errors of the firmware room."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FirmwareError(Exception):
+    """Base of every error raised by `firmware_sim`."""
+
+
+class StateError(FirmwareError):
+    """A step that the device's present state does not allow."""
+
+
+class JournalError(FirmwareError):
+    """The journal cannot be opened, written or trusted."""
+
+
+class KeyFileError(FirmwareError):
+    """A key or certificate that is missing, unreadable or of the wrong kind."""
+
+
+class PackageError(FirmwareError):
+    """A results package that is not whole: structure, names or check sums."""
+
+
+class SignatureFault(StrEnum):
+    """Why a signature is not accepted."""
+
+    MALFORMED = "malformed"
+    BAD_SIGNATURE = "bad_signature"
+    UNTRUSTED = "untrusted"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class SignatureError(FirmwareError):
+    """A signature that is not accepted, with its `fault`."""
+
+    def __init__(self, fault: SignatureFault, detail: str) -> None:
+        self.fault = fault
+        self.detail = detail
+        super().__init__(detail)
