@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-FORMAT = "ballotbench-election/1"
+FORMAT: Literal["ballotbench-election/1"] = "ballotbench-election/1"
 
 Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")

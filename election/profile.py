@@ -18,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from election.errors import ProfileError
 
+#: Kinds of contest, as in `election.model.Contest.kind`.
+ContestKind = Literal["party_list", "candidate", "measure"]
+
 BUILT_IN = Path(__file__).with_name("profiles")
 
 
@@ -99,7 +102,11 @@ class ControlRatio(_Table):
 
 
 class Profile(_Table):
-    """One jurisdiction's rules."""
+    """One jurisdiction's rules.
+
+    `instructions`: how to mark a paper, by kind of contest and language, where the law words
+    it; the general words of `election.wording` stand in for what is not given.
+    """
 
     id: str
     title: dict[str, str]
@@ -110,6 +117,7 @@ class Profile(_Table):
     device: DeviceRules
     seats: SeatRules
     reconciliation: ReconciliationRules
+    instructions: dict[ContestKind, dict[str, str]] = Field(default_factory=dict)
     invalid_grounds: tuple[InvalidGround, ...] = ()
     control_ratios: tuple[ControlRatio, ...] = ()
 
