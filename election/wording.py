@@ -69,8 +69,8 @@ _TURN_OVER = {
     "ru": "Переверните: продолжение на обороте",
 }
 _BALLOT = {
-    "en": "Official ballot",
-    "es": "Boleta oficial",
+    "en": "Ballot",
+    "es": "Boleta",
     "kk": "Дауыс беру бюллетені",
     "ru": "Избирательный бюллетень",
 }
