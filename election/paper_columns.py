@@ -85,30 +85,64 @@ def compose_columns(paper: Paper, max_pages: int) -> tuple[Draft, ...]:
 
 def _compose(paper: Paper, pages: int, scale: float, count: int) -> tuple[Draft, ...]:
     columns = _columns(paper, count)
-    drafts = [_start(paper, 1, scale)]
-    top = drafts[0].y_mm
-    place, y = 0, top
-    for contest in paper.contests:
-        while True:
-            placed = _contest(paper, contest, columns[place], y, scale)
-            if placed.bottom_mm <= paper.body_bottom_mm:
-                break
-            place, y = place + 1, top
-            if place == len(columns):
-                if len(drafts) == pages:
-                    raise LayoutError(
-                        f"contest {contest.id!r} does not fit {pages} "
-                        f"side{'s' * (pages > 1)} of {paper.election.style(paper.style_id).paper}",
-                        where=f"style {paper.style_id}",
-                        advice="Use a longer paper, shorter texts or fewer languages",
-                    )
-                drafts.append(_start(paper, len(drafts) + 1, scale))
-                place, top = 0, drafts[-1].y_mm
-                y = top
-        drafts[-1].items += placed.items
-        drafts[-1].targets += placed.targets
-        y = placed.bottom_mm + GAP_MM
+    drafts: list[Draft] = []
+    rest = paper.contests
+    while rest:
+        if len(drafts) == pages:
+            raise LayoutError(
+                f"contest {rest[0].id!r} does not fit {pages} side{'s' * (pages > 1)} "
+                f"of {paper.election.style(paper.style_id).paper}",
+                where=f"style {paper.style_id}",
+                advice="Use a longer paper, shorter texts or fewer languages",
+            )
+        draft = _start(paper, len(drafts) + 1, scale)
+        placed = _fill(paper, rest, columns, draft.y_mm, paper.body_bottom_mm, scale)
+        if len(placed) == len(rest):
+            placed = _balanced(paper, rest, columns, draft.y_mm, scale)
+        for contest in placed:
+            draft.items += contest.items
+            draft.targets += contest.targets
+        rest = rest[len(placed) :]
+        drafts.append(draft)
     return tuple(drafts)
+
+
+def _fill(
+    paper: Paper,
+    contests: tuple[Contest, ...],
+    columns: tuple[_Column, ...],
+    top_mm: float,
+    bottom_mm: float,
+    scale: float,
+) -> list[_Placed]:
+    """As many contests, in order, as the columns hold between two heights."""
+    done: list[_Placed] = []
+    for column in columns:
+        y = top_mm
+        while len(done) < len(contests):
+            placed = _contest(paper, contests[len(done)], column, y, scale)
+            if placed.bottom_mm > bottom_mm:
+                break
+            done.append(placed)
+            y = placed.bottom_mm + GAP_MM
+    return done
+
+
+def _balanced(
+    paper: Paper,
+    contests: tuple[Contest, ...],
+    columns: tuple[_Column, ...],
+    top_mm: float,
+    scale: float,
+) -> list[_Placed]:
+    """The last side's contests in columns of like height: the shortest that holds them all."""
+    bottom = top_mm + paper.grid.dy_mm
+    while bottom < paper.body_bottom_mm:
+        placed = _fill(paper, contests, columns, top_mm, bottom, scale)
+        if len(placed) == len(contests):
+            return placed
+        bottom += paper.grid.dy_mm
+    return _fill(paper, contests, columns, top_mm, paper.body_bottom_mm, scale)
 
 
 def _columns(paper: Paper, count: int) -> tuple[_Column, ...]:
