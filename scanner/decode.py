@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
 import threading
 import warnings
@@ -36,6 +37,8 @@ from scanner.errors import PageRefusedError, RefusalReason
 
 # Sizes are checked here against stricter limits; Pillow's warning would only add noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Damage it only warns of is found here by other means (strip bounds, decoding).
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
 
 #: Resolution at which PDF pages are drawn, dots per inch.
 PDF_DPI = 200.0
@@ -136,11 +139,14 @@ def decode_pages(
 
 # --- JPEG ---------------------------------------------------------------------------
 
+#: simplejpeg's own, and what its look-ups of odd header values raise.
+_JPEG_ERRORS = (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError)
+
 
 def _decode_jpeg(data: bytes, limits: _Limits) -> DecodedPage:
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError as error:
+    except _JPEG_ERRORS as error:
         raise limits.unreadable(f"is a damaged JPEG ({_word(error)}). Scan again") from error
     limits.check(width, height)
     # Entropy-coded data cannot hold FF D9, so the last one after the start of scan is the end.
@@ -149,7 +155,7 @@ def _decode_jpeg(data: bytes, limits: _Limits) -> DecodedPage:
         raise limits.unreadable("is a JPEG cut off before its end. Copy or scan it again")
     try:
         gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
-    except ValueError as error:
+    except _JPEG_ERRORS as error:
         gray = _cmyk_jpeg(data)
         if gray is None:
             raise limits.unreadable(f"is a damaged JPEG ({_word(error)}). Scan again") from error
@@ -165,7 +171,7 @@ def _cmyk_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:
             # Strict decoding of the ink planes first: Pillow alone would fill in grey.
             simplejpeg.decode_jpeg(data, colorspace="CMYK", strict=True)
             return np.asarray(image.convert("L"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (*_JPEG_ERRORS, *_PILLOW_ERRORS, Image.DecompressionBombError):
         return None
 
 
@@ -190,8 +196,13 @@ def _decode_png(data: bytes, limits: _Limits) -> DecodedPage:
     # Pillow, not OpenCV, here: equally fast, knows transparency, and a damaged stream is
     # an exception instead of a line on stderr.
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            image.load()
+            # Pillow leaves rows that never came at zero; the last of them is the last row.
+            suspect = data[28] != 0 or not np.asarray(image)[-1].any()
             gray = _gray(image)
+        if suspect and not _png_complete(data):
+            raise limits.unreadable("is a PNG with rows missing. Scan again")
     except (*_PILLOW_ERRORS, zlib.error) as error:
         raise limits.unreadable(f"is a damaged PNG ({_word(error)}). Scan again") from error
     return DecodedPage(0, gray, dpi)
@@ -220,10 +231,55 @@ def _png_chunks(data: bytes, limits: _Limits) -> float | None:
     raise limits.unreadable("is a PNG cut off before its end. Copy or scan it again")
 
 
+def _png_complete(data: bytes) -> bool:
+    """Whether the pixel stream holds all rows (ISO/IEC 15948, 8.2 and 11.2.2)."""
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", data[16:29])
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    missing = 0
+    for x0, y0, dx, dy in passes:
+        columns, rows = -(-(width - x0) // dx), -(-(height - y0) // dy)
+        if columns > 0 and rows > 0:
+            missing += rows * (1 + (columns * bits + 7) // 8)
+    inflate = zlib.decompressobj()
+    position = len(_PNG)
+    while missing > 0 and position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        if data[position + 4 : position + 8] == b"IDAT":
+            part = data[position + 8 : position + 8 + length]
+            while part and missing > 0 and not inflate.eof:
+                missing -= len(inflate.decompress(part, 1 << 20))
+                part = inflate.unconsumed_tail
+        position += 12 + length
+    return missing <= 0 or missing <= len(inflate.flush())
+
+
+#: First column, first row, column step and row step of the seven passes.
+_ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+
+
 # --- TIFF ---------------------------------------------------------------------------
 
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
 _ORIENTATION = 274
+#: Pillow turns a TIFF by its orientation tag on loading; this turns it back (rule 4).
+_TURN_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 def _open_tiff(data: bytes, limits: _Limits) -> TiffImagePlugin.TiffImageFile:
@@ -244,6 +300,7 @@ def _tiff_pages(
     image: TiffImagePlugin.TiffImageFile, data: bytes, limits: _Limits, max_pages: int
 ) -> Iterator[DecodedPage | RefusedPage]:
     with image:
+        intact = _whole_directories(data, max_pages + 1)
         for index in range(max_pages + 1):
             try:
                 image.seek(index)
@@ -257,6 +314,9 @@ def _tiff_pages(
             except _PILLOW_ERRORS as error:
                 # The chain of page directories is broken here: no later page can be found.
                 yield _refused(limits.unreadable(f"is a damaged TIFF ({_word(error)})"), index)
+                return
+            if index >= intact:
+                yield _refused(limits.unreadable("is a TIFF cut off before its end"), index)
                 return
             if index == max_pages:
                 yield _too_many(limits, index, max_pages)
@@ -280,11 +340,32 @@ def _tiff_page(
     try:
         dpi = image.info.get("dpi")
         resolution = _same_dpi(*map(float, dpi)) if dpi else None
-        tags[_ORIENTATION] = 1  # rule 4: pixels as they lie
-        gray = _gray(image)
+        turn = _TURN_BACK.get(tags.get(_ORIENTATION, 1))
+        image.load()
+        gray = _gray(image.transpose(turn) if turn is not None else image)
     except _PILLOW_ERRORS as error:
         raise limits.unreadable(f"is a damaged TIFF ({_word(error)}). Scan again") from error
     return DecodedPage(index, gray, resolution)
+
+
+def _whole_directories(data: bytes, most: int) -> int:
+    """How many page directories lie wholly within the file (TIFF 6.0, section 2).
+
+    Pillow reads a torn one as far as it goes, and libtiff then complains on stderr.
+    A BigTIFF is left to them.
+    """
+    order = "<" if data[:2] == b"II" else ">"
+    if struct.unpack_from(order + "H", data, 2)[0] != 42:
+        return most
+    position = struct.unpack_from(order + "I", data, 4)[0] if len(data) >= 8 else 0
+    for found in range(most):
+        if not 8 <= position <= len(data) - 2:
+            return found
+        end = position + 2 + 12 * struct.unpack_from(order + "H", data, position)[0]
+        if end + 4 > len(data):
+            return found
+        (position,) = struct.unpack_from(order + "I", data, end)
+    return most
 
 
 def _numbers(value: object) -> tuple[int, ...]:
@@ -295,6 +376,8 @@ def _numbers(value: object) -> tuple[int, ...]:
 
 # --- PDF ----------------------------------------------------------------------------
 
+_NO_PAGES = re.compile(rb"/Kids\s*\[\s*\]")
+
 
 def _pdf_page_count(data: bytes, limits: _Limits) -> int:
     if b"%%EOF" not in data[-PDF_TAIL_BYTES:]:
@@ -304,13 +387,19 @@ def _pdf_page_count(data: bytes, limits: _Limits) -> int:
             with pdfium.PdfDocument(data) as document:
                 count = len(document)
         except pdfium.PdfiumError as error:
+            if _NO_PAGES.search(data):  # PDFium opens no document without pages
+                raise _no_pages(limits) from error
             raise limits.unreadable(
                 f"is a PDF that cannot be opened ({_word(error)}). Export it again, "
                 "without a password"
             ) from error
     if count == 0:
-        raise limits.refuse(RefusalReason.EMPTY, "is a PDF without pages. Export it again")
+        raise _no_pages(limits)
     return count
+
+
+def _no_pages(limits: _Limits) -> PageRefusedError:
+    return limits.refuse(RefusalReason.EMPTY, "is a PDF without pages. Export it again")
 
 
 def _pdf_pages(
