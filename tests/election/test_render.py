@@ -98,8 +98,7 @@ def test_same_input_same_bytes_in_another_process(kz: Election, kz_rules: Profil
     script = (
         "import sys, hashlib\n"
         "from election import load_profile, parse_election\n"
-        "from election.definition import parse_election
-from election.design import design_ballot\n"
+        "from election.design import design_ballot\n"
         "from election.render import render_pdf\n"
         "e = parse_election(sys.stdin.buffer.read())\n"
         "p = load_profile('kz-majilis')\n"
