@@ -42,3 +42,21 @@ class SignatureError(FirmwareError):
         self.fault = fault
         self.detail = detail
         super().__init__(detail)
+
+
+class CountError(FirmwareError):
+    """Records that cannot be counted under this definition; names the record and field."""
+
+
+class HumanStepError(FirmwareError):
+    """Something only a person can see must be said first (where a sheet of paper is).
+
+    Attributes:
+        step: a stable word for the step ("look_for_sheet").
+        question: what to look at and what to answer, one plain line.
+    """
+
+    def __init__(self, step: str, question: str) -> None:
+        self.step = step
+        self.question = question
+        super().__init__(question)
