@@ -29,6 +29,14 @@ class Strip:
     to_page_mm: npt.NDArray[np.float64]
 
 
+def check_model(model: ScannerModel) -> None:
+    """Raises SynthesisError where a scanner cannot be like that."""
+    if min(model.scale) <= 0 or model.dpi <= 0 or model.border_mm < 0:
+        raise SynthesisError("a scanner's scale and dpi must be positive, its border not negative")
+    if model.orientation_deg not in (0, 90, 180, 270):
+        raise SynthesisError(f"orientation {model.orientation_deg} is not 0, 90, 180 or 270")
+
+
 def canvas_mm(model: ScannerModel, paper_mm: tuple[float, float]) -> tuple[float, float]:
     """Size of the scan before it is turned, mm."""
     return paper_mm[0] + 2 * model.border_mm, paper_mm[1] + 2 * model.border_mm
@@ -106,10 +114,7 @@ def _page_to_plane(
     model: ScannerModel, paper_mm: tuple[float, float]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Rigid placing of the sheet on the bed, turned about its middle: matrix and offset, mm."""
-    if min(model.scale) <= 0 or model.dpi <= 0 or model.border_mm < 0:
-        raise SynthesisError("a scanner's scale and dpi must be positive, its border not negative")
-    if model.orientation_deg not in (0, 90, 180, 270):
-        raise SynthesisError(f"orientation {model.orientation_deg} is not 0, 90, 180 or 270")
+    check_model(model)
     angle = math.radians(model.skew_deg)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     linear = turn @ np.diag(model.scale)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scanner.synthesis.damage import mar_glass, mar_paper, tear
-from scanner.synthesis.geometry import MM_PER_INCH, canvas_px, strips
+from scanner.synthesis.geometry import MM_PER_INCH, canvas_px, check_model, strips
 from scanner.synthesis.model import Damage, ScannerModel, SynthesisError
 
 Gray = npt.NDArray[np.uint8]
@@ -50,6 +50,7 @@ def scan_page(
     """
     if page.ndim != 2 or page.dtype != np.uint8 or page.size == 0:
         raise SynthesisError(f"the page must be uint8[h, w], not {page.dtype}{list(page.shape)}")
+    check_model(model)
     if paper_mm is None:
         mm_px = MM_PER_INCH / (page_dpi or model.dpi)
         paper_mm = (page.shape[1] * mm_px, page.shape[0] * mm_px)
