@@ -23,7 +23,7 @@ from election.geometry import (
 from election.layout import Box, Grid, PageLayout, Target, TargetShape
 from election.model import PAPER_MM, Contest, Election, Text
 from election.profile import Profile
-from election.typeset import Line, Style, tighten, wrap
+from election.typeset import MIN_PT, Line, Style, tighten, width_mm, wrap
 
 #: Modules along the side of the QR symbol (version 3 holds 42 characters at level Q).
 QR_MODULES = 29
@@ -184,7 +184,7 @@ def start_page(paper: Paper, page: int) -> Draft:
             draft.put(tighten(text, ranked(TITLE, rank), limit, where), left)
     else:
         first = paper.election.title[paper.languages[0]]
-        draft.put(wrap(first, TITLE[0], limit, where), left)
+        draft.put(tighten(first, TITLE[0], limit, where), left)
     dates = dict.fromkeys(
         wording.written_date(paper.election.date, language) for language in paper.languages
     )
@@ -215,15 +215,11 @@ def footer_items(paper: Paper, page: int, count: int, precinct_id: str | None) -
         left = f"{paper.style_id} · {shown}"
     words.append(Words(paper.text_left_mm, baseline, _cut(left, third, where), FOOTER))
     if page < count:
-        words.append(
-            Words(
-                middle,
-                baseline,
-                "▶ " + wording.turn_over(paper.languages[:1]),
-                Style(FOOTER.size_pt, bold=True),
-                "centre",
-            )
-        )
+        bold = Style(MIN_PT, bold=True)
+        call = "▶ " + wording.turn_over(paper.languages)
+        if width_mm(call, bold) > third:
+            call = "▶ " + wording.turn_over(paper.languages[:1])
+        words.append(Words(middle, baseline, call, bold, "centre"))
     return tuple(words)
 
 

@@ -23,13 +23,13 @@ CONTEST_TITLE = (Style(13, bold=True), Style(11), Style(10))
 INSTRUCTION = (Style(9.5, bold=True), Style(9.5), Style(9))
 NAME = (Style(12, bold=True), Style(11), Style(9.5))
 NOTE = Style(8.5)
-NUMBER = Style(12, bold=True)
+NUMBER = Style(11, bold=True)
 #: Scales tried from the largest: the first that needs only the front is taken.
 SCALES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 
 #: The target's column, counted from the right edge of the grid.
 COLUMNS_FROM_RIGHT = 3
-NUMBER_WIDTH_MM = 11.0
+NUMBER_WIDTH_MM = 12.5
 CELL_PADDING_MM = 1.0
 THIN_MM, THICK_MM = 0.25, 0.5
 
@@ -156,6 +156,7 @@ def _table(
     half = pitch * paper.grid.dy_mm / 2
     top = paper.grid.point(0, first)[1] - half
     draft.items.append(Rule(left, top, right, top, THICK_MM))
+    number_right = paper.text_left_mm + NUMBER_WIDTH_MM - 3.0
     for place, row in enumerate(rows):
         target = paper.target(contest.id, row.option.id, column, first + place * pitch)
         draft.targets.append(target)
@@ -167,7 +168,7 @@ def _table(
         draft.items += words
         if row.number:
             baseline = target.y_mm + CAP_HEIGHT * NUMBER.size_mm / 2
-            draft.items.append(Words(left + 2.0, baseline, row.number, NUMBER))
+            draft.items.append(Words(number_right, baseline, row.number, NUMBER, "right"))
         bottom = target.y_mm + half
         last = place == len(rows) - 1
         draft.items.append(Rule(left, bottom, right, bottom, THICK_MM if last else THIN_MM))

@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from election.errors import ProfileError
 
@@ -44,6 +44,12 @@ class MarkRules(_Table):
     definite: float = Field(gt=0, lt=1)
     write_in: float = Field(default=0.05, gt=0, lt=1)
 
+    @model_validator(mode="after")
+    def _in_order(self) -> MarkRules:
+        if self.marginal > self.definite:
+            raise ValueError(f"marginal {self.marginal} is over definite {self.definite}")
+        return self
+
 
 class InvalidGround(_Table):
     """A ground that makes a ballot invalid, with the article that states it."""
@@ -67,7 +73,7 @@ class SeatRules(_Table):
 
     method: Literal["hare_largest_remainder", "plurality"]
     list_seats: int = Field(ge=0)
-    threshold_percent: str = "0"
+    threshold_percent: str = Field(default="0", pattern=r"^\d{1,2}(\.\d{1,6})?$")
     single_mandate_districts: int = Field(default=0, ge=0)
     tie: Literal["earlier_registration", "lot"] = "lot"
     article: str = ""
@@ -144,8 +150,9 @@ def load_profile(name_or_path: str | Path) -> Profile:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProfileError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"is not TOML: {error}", where=str(path)) from error
+    except (ValueError, RecursionError) as error:
+        # Bad syntax, bad UTF-8, a number of thousands of digits, or endless nesting.
+        raise ProfileError(f"is not TOML: {str(error)[:200]}", where=str(path)) from error
     try:
         return Profile.model_validate(data)
     except ValidationError as error:

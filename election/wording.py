@@ -65,8 +65,14 @@ _PRECINCT = {"en": "Precinct", "es": "Distrito", "kk": "Учаске", "ru": "У
 _TURN_OVER = {
     "en": "Turn over: continues on the other side",
     "es": "Dé la vuelta: continúa al dorso",
-    "kk": "Аударыңыз: жалғасы сыртқы бетінде",
+    "kk": "Аударыңыз: жалғасы артқы бетінде",
     "ru": "Переверните: продолжение на обороте",
+}
+_TURN_OVER_SHORT = {
+    "en": "Turn over",
+    "es": "Dé la vuelta",
+    "kk": "Аударыңыз",
+    "ru": "Переверните",
 }
 _BALLOT = {
     "en": "Ballot",
@@ -119,7 +125,7 @@ def ballot(languages: Sequence[str]) -> str:
 
 def turn_over(languages: Sequence[str]) -> str:
     """That the ballot goes on at the back."""
-    return _joined(_TURN_OVER, languages)
+    return _joined(_TURN_OVER if len(languages) == 1 else _TURN_OVER_SHORT, languages)
 
 
 def page(number: int, count: int, languages: Sequence[str]) -> str:
