@@ -19,10 +19,15 @@ from scanner._formats.common import (
     too_many,
     word_of,
 )
+from scanner._formats.libtiff import TiffReports
 from scanner.errors import PageRefusedError, RefusalReason
 
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
+_COMPRESSION, _GROUP_4 = 259, 4
 _ORIENTATION = 274
+#: No Group 4 code word, nor two side by side, has so many zero bits (ITU-T T.6); a decoder
+#: takes them for the end of the picture. A strip's end may be padded.
+_NO_FAX_CODE, _FAX_PADDING = bytes(4), 16
 #: Pillow turns a TIFF by its orientation tag on loading; this turns it back (rule 4).
 _TURN_BACK = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -77,26 +82,33 @@ def tiff_pages(
                 yield too_many(limits, index, max_pages)
                 return
             try:
-                yield _tiff_page(image, len(data), limits, index)
+                yield _tiff_page(image, data, limits, index)
             except PageRefusedError as refusal:
                 yield refused_page(refusal, index)
 
 
 def _tiff_page(
-    image: TiffImagePlugin.TiffImageFile, file_bytes: int, limits: Limits, index: int
+    image: TiffImagePlugin.TiffImageFile, data: bytes, limits: Limits, index: int
 ) -> DecodedPage:
     limits.check(*image.size)
     tags = image.tag_v2
     for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
-        ends = zip(_numbers(tags.get(offsets)), _numbers(tags.get(counts)), strict=False)
-        # Fax decoders fill a missing end with white paper, which would erase marks.
-        if any(offset + count > file_bytes for offset, count in ends):
-            raise limits.unreadable("is a TIFF cut off before its end. Copy or scan it again")
+        places = zip(_numbers(tags.get(offsets)), _numbers(tags.get(counts)), strict=False)
+        for offset, count in places:
+            # Fax decoders fill a missing end with white paper, which would erase marks.
+            if offset + count > len(data):
+                raise limits.unreadable("is a TIFF cut off before its end. Copy or scan it again")
+            hole = data.find(_NO_FAX_CODE, offset, max(offset, offset + count - _FAX_PADDING))
+            if tags.get(_COMPRESSION) == _GROUP_4 and hole >= 0:
+                raise limits.unreadable("is a TIFF with a hole in its fax data. Scan again")
     try:
         dpi = image.info.get("dpi")
         resolution = same_dpi(*map(float, dpi)) if dpi else None
         turn = _TURN_BACK.get(tags.get(_ORIENTATION, 1))
-        image.load()
+        with TiffReports() as reports:
+            image.load()
+        if reports.first is not None:
+            raise limits.unreadable(f"is a damaged TIFF ({reports.first}). Scan again")
         gray = gray_of(image.transpose(turn) if turn is not None else image)
     except PILLOW_ERRORS as error:
         raise limits.unreadable(f"is a damaged TIFF ({word_of(error)}). Scan again") from error

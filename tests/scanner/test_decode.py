@@ -246,6 +246,21 @@ def test_jpeg_with_a_hole_but_its_end_in_place_is_refused() -> None:
     assert refusal(data[: len(data) // 2] + b"\xff\xd9").reason is RefusalReason.UNREADABLE_FILE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="libtiff's reports are heard on Linux only")
+@pytest.mark.parametrize("fmt", ["tiff", "tiff-g4"])
+def test_damaged_tiff_pixels_are_refused_and_the_other_page_is_read(fmt: str) -> None:
+    """Fax and LZW decoders go on after a broken line with whatever they have."""
+    noisy = np.random.default_rng(2).integers(0, 255, (300, 200), dtype=np.uint8)
+    data = bytearray(encode_document([noisy, picture()], fmt))  # type: ignore[arg-type]
+    with Image.open(io.BytesIO(bytes(data))) as image:
+        start = image.tag_v2[273][0]  # type: ignore[attr-defined]
+    data[start + 2000 : start + 2400] = bytes(400)
+    damaged, good = pages_of(bytes(data))
+    assert isinstance(damaged, RefusedPage)
+    assert damaged.reason is RefusalReason.UNREADABLE_FILE
+    assert isinstance(good, DecodedPage)
+
+
 def test_jpeg_with_trailing_bytes_is_read() -> None:
     assert only_page(encode(picture(), "jpeg") + bytes(64)).gray.shape == (240, 180)
 
