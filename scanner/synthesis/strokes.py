@@ -124,17 +124,17 @@ def _stray(width: float, height: float, rng: np.random.Generator) -> Stroke:
 
 def _handwriting(area: Box, target: Target, rng: np.random.Generator) -> list[Stroke]:
     """Letters that nobody can read, of about the size people write, within the area."""
-    size = min(area.height_mm * 0.5, 3.2)
+    size = min(area.height_mm * 0.72, 5.0)
     room = area.width_mm - 2.0
-    letters = max(2, min(int(rng.integers(5, 11)), int(room / (size * 0.75))))
+    letters = max(2, min(int(rng.integers(6, 13)), int(room / (size * 0.75))))
     base_y = area.y_mm + area.height_mm * 0.68 - target.y_mm
     x = area.x_mm + 1.0 - target.x_mm
     strokes = []
     for index in range(letters):
-        tall = 1.6 if index == 0 or rng.random() < 0.25 else 1.0
+        tall = 1.4 if index == 0 or rng.random() < 0.25 else 1.0
         knots = rng.uniform(0, 1, (int(rng.integers(4, 7)), 2))
         knots[0, 1], knots[-1, 1] = rng.uniform(0.6, 1.0), 0.0
-        letter = _rounded(knots) * (size * 0.62, -size * 0.62 * tall)
+        letter = _rounded(knots) * (size * 0.66, -size * 0.66 * tall)
         strokes.append(letter + np.array([x, base_y]))
         x += size * rng.uniform(0.66, 0.82)
     return strokes
