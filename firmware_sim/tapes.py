@@ -116,7 +116,7 @@ def results_tape(
 def _heading(election: Election, word: str, precinct_id: str, device_id: str) -> list[str]:
     languages = election.languages
     lines = ["=" * WIDTH, *_words(word, languages)]
-    lines += _names(election.title, languages) + [election.date]
+    lines += [*_names(election.title, languages), election.date]
     lines += _field("precinct", precinct_id, languages)
     lines += _names(election.precinct(precinct_id).name, languages)
     return [*lines, *_field("device", device_id, languages), "-" * WIDTH]

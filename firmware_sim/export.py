@@ -1,0 +1,126 @@
+"""The files of a results package, from figures and records: pure, no I/O, no signing.
+
+Everything leaves in an order that tells nothing: records by their random ids, names
+sorted (NVT-05).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from election.model import Election
+from election.profile import Profile
+from firmware_sim import package
+from firmware_sim.counting import count_records
+from firmware_sim.errors import CountError
+from firmware_sim.eventlog import Event, to_lines, utc_text
+from firmware_sim.identity import code_hash, software_version
+from scanner.cvr import CastVoteRecord, cvr_parquet_bytes, cvr_report
+
+PROTOCOL_FORMAT = "ballotbench-protocol/1"
+DEVICE_FORMAT = "ballotbench-device/1"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFigures:
+    """What a package says beside the records. Times `polls_…` are ISO 8601 UTC texts;
+    `created` is timezone-aware; `issued` and `returned_by_style` are by ballot style."""
+
+    precinct_id: str
+    device_id: str
+    package_id: str
+    export_number: int
+    created: datetime
+    polls_opened: str
+    polls_closed: str
+    counters: Mapping[str, int]
+    returned_by_style: Mapping[str, int]
+    issued: Mapping[str, int]
+
+
+def package_files(
+    election: Election,
+    profile: Profile,
+    figures: ExportFigures,
+    records: Sequence[CastVoteRecord],
+    events: Sequence[Event],
+) -> dict[str, bytes]:
+    """Every file of a results package but its check sums and signature, by name.
+
+    Raises:
+        CountError: records that are not of this election and precinct, or `issued` for a
+            style that the precinct has not.
+    """
+    totals = count_records(election, records, figures.precinct_id)
+    for style_id in figures.issued:
+        if style_id not in totals["styles"]:
+            raise CountError(
+                f"papers issued of style {style_id!r}: precinct {figures.precinct_id} hands out "
+                f"{', '.join(totals['styles'])}"
+            )
+    created = figures.created.astimezone(UTC).replace(microsecond=0)
+    report = cvr_report(election, records, device_id=figures.device_id, created=created)
+    files = {
+        package.TOTALS: package.to_json_bytes(totals),
+        package.PROTOCOL: package.to_json_bytes(_protocol(election, figures, totals)),
+        package.DEVICE: package.to_json_bytes(_device(election, profile, figures)),
+        package.CVR_REPORT: package.to_json_bytes(report),
+        package.CVR_PARQUET: cvr_parquet_bytes(records),
+        package.EVENTS: to_lines(events),
+    }
+    manifest = {
+        "format": package.MANIFEST_FORMAT,
+        "package_id": figures.package_id,
+        "election_id": election.id,
+        "election_hash": election.hash,
+        "profile_id": profile.id,
+        "profile_hash": profile.canonical_hash(),
+        "precinct_id": figures.precinct_id,
+        "device_id": figures.device_id,
+        "export_number": figures.export_number,
+        "created": utc_text(created),
+        "files": sorted([*files, package.MANIFEST]),
+    }
+    files[package.MANIFEST] = package.to_json_bytes(manifest)
+    return files
+
+
+def _protocol(
+    election: Election, figures: ExportFigures, totals: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The precinct commission's form: control sums by kind of paper (SEED-10, SEED-11)."""
+    return {
+        "format": PROTOCOL_FORMAT,
+        "precinct_id": figures.precinct_id,
+        "election_hash": election.hash,
+        "polls_opened": figures.polls_opened,
+        "polls_closed": figures.polls_closed,
+        "registered_voters": election.precinct(figures.precinct_id).registered_voters,
+        "by_style": {
+            style_id: {
+                "issued": figures.issued.get(style_id),
+                "in_box": row["sheets"],
+                "valid": row["valid"],
+                "invalid": row["invalid"],
+                "needs_review": row["needs_review"],
+                "returned": figures.returned_by_style.get(style_id, 0),
+            }
+            for style_id, row in totals["styles"].items()
+        },
+    }
+
+
+def _device(election: Election, profile: Profile, figures: ExportFigures) -> dict[str, Any]:
+    return {
+        "format": DEVICE_FORMAT,
+        "device_id": figures.device_id,
+        "precinct_id": figures.precinct_id,
+        "software_version": software_version(),
+        "code_hash": code_hash(),
+        "election_hash": election.hash,
+        "profile_hash": profile.canonical_hash(),
+        "counters": dict(figures.counters),
+    }
