@@ -1,0 +1,371 @@
+"""Which results packages may be counted: each accepted, or refused with its reason.
+
+Rules, in this order; the first one broken is the reason (NVT-13, NVT-17, SEED-16):
+
+1. the zip is whole, in its one form, and matches its check sums (else *altered*);
+2. the signature is a device's of this authority (*forged*), valid (*expired*) and not
+   withdrawn (*revoked*);
+3. it is of this election, this profile, and the precinct its device was certified for
+   (*foreign*);
+4. neither this package nor this export of the device was seen before (*replayed*);
+5. its totals are what its own records add up to, and its figures agree with each other
+   (*inconsistent*);
+6. no other package of the same precinct is in hand: else both are shown and neither is
+   counted (*duplicate_precinct*), since choosing one is a person's duty.
+
+Pure: bytes, trust and time come from the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from election.model import Election
+from election.profile import Profile
+from firmware_sim.counting import count_records
+from firmware_sim.errors import FirmwareError, PackageError, SignatureError, SignatureFault
+from firmware_sim.package import (
+    CVR_PARQUET,
+    CVR_REPORT,
+    PROTOCOL,
+    TOTALS,
+    ResultsPackage,
+    read_package,
+)
+from firmware_sim.trust import DeviceIdentity, TrustStore
+from scanner.cvr import CastVoteRecord, cvr_report, records_from_table
+from scanner.errors import ScannerError
+from tally.errors import TallyError
+from tally.figures import PrecinctProtocol, PrecinctTotals
+
+
+class RefusalReason(StrEnum):
+    """Why a package is not counted. The value is the word written to reports."""
+
+    ALTERED = "altered"
+    FORGED = "forged"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    FOREIGN = "foreign"
+    REPLAYED = "replayed"
+    INCONSISTENT = "inconsistent"
+    DUPLICATE_PRECINCT = "duplicate_precinct"
+
+
+class PackageRefusedError(TallyError):
+    """A package that may not be counted: its name, `reason`, `detail` and what it claims.
+
+    `precinct_id` and `device_id` are None while the signature is not accepted: what an
+    unsigned file says of itself is worth nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reason: RefusalReason,
+        detail: str,
+        *,
+        precinct_id: str | None = None,
+        device_id: str | None = None,
+    ) -> None:
+        self.name = name
+        self.reason = reason
+        self.detail = detail
+        self.precinct_id = precinct_id
+        self.device_id = device_id
+        super().__init__(f"{name}: refused, {reason.value}: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPackage:
+    """A package that may be counted, reduced to its figures; `digest` is its SHA-256."""
+
+    name: str
+    digest: str
+    package_id: str
+    precinct_id: str
+    device_id: str
+    export_number: int
+    created: str
+    election_hash: str
+    profile_hash: str
+    totals: PrecinctTotals
+    protocol: PrecinctProtocol
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRegister:
+    """Packages and device exports seen so far. A value: `add` gives the next one."""
+
+    package_ids: frozenset[str] = field(default_factory=frozenset)
+    exports: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+
+    def add(self, package: VerifiedPackage) -> PackageRegister:
+        """The register with this package in it."""
+        return PackageRegister(
+            self.package_ids | {package.package_id},
+            self.exports | {(package.device_id, package.export_number)},
+        )
+
+    def why_seen(self, package_id: str, device_id: str, export_number: int) -> str | None:
+        """What of this package was seen before, in words; None if nothing."""
+        if package_id in self.package_ids:
+            return f"package {package_id} was taken in before"
+        if (device_id, export_number) in self.exports:
+            return f"export {export_number} of device {device_id} was taken in before"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A batch sorted out: `accepted` by precinct, `refused` in the order given."""
+
+    accepted: tuple[VerifiedPackage, ...]
+    refused: tuple[PackageRefusedError, ...]
+
+
+_REASON_OF_FAULT = {
+    SignatureFault.MALFORMED: RefusalReason.ALTERED,
+    SignatureFault.BAD_SIGNATURE: RefusalReason.FORGED,
+    SignatureFault.UNTRUSTED: RefusalReason.FORGED,
+    SignatureFault.EXPIRED: RefusalReason.EXPIRED,
+    SignatureFault.REVOKED: RefusalReason.REVOKED,
+}
+
+
+def check_origin(
+    data: bytes, name: str, trust: TrustStore, *, at: datetime
+) -> tuple[ResultsPackage, DeviceIdentity]:
+    """Rules 1 and 2 alone: whole and signed, whatever election it is of.
+
+    Raises:
+        PackageRefusedError: altered, forged, expired or revoked.
+    """
+    try:
+        package = read_package(data, name)
+    except PackageError as error:
+        detail = str(error).removeprefix(f"{name}: ")
+        raise PackageRefusedError(name, RefusalReason.ALTERED, detail) from error
+    try:
+        return package, trust.verify(package.sums, package.cms, at=at)
+    except SignatureError as error:
+        raise PackageRefusedError(name, _REASON_OF_FAULT[error.fault], error.detail) from error
+
+
+def verify_package(
+    data: bytes,
+    name: str,
+    election: Election,
+    profile: Profile,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    seen: PackageRegister,
+) -> VerifiedPackage:
+    """Rules 1 to 5 for one package; rule 6 needs the batch: `verify_packages`.
+
+    Args:
+        data: the file's bytes; `name` is what messages call it.
+        at: the time certificates must be valid at, timezone-aware.
+        seen: packages taken in before.
+
+    Raises:
+        PackageRefusedError: with the reason.
+    """
+    package, device = check_origin(data, name, trust, at=at)
+    manifest = package.manifest
+
+    def refuse(reason: RefusalReason, detail: str) -> PackageRefusedError:
+        return PackageRefusedError(
+            name,
+            reason,
+            detail,
+            precinct_id=str(manifest["precinct_id"]),
+            device_id=device.device_id,
+        )
+
+    foreign = _why_foreign(manifest, device, election, profile)
+    if foreign:
+        raise refuse(RefusalReason.FOREIGN, foreign)
+    replay = seen.why_seen(manifest["package_id"], manifest["device_id"], manifest["export_number"])
+    if replay:
+        raise refuse(RefusalReason.REPLAYED, replay)
+    try:
+        totals = cast(PrecinctTotals, package.document(TOTALS))
+        protocol = cast(PrecinctProtocol, package.document(PROTOCOL))
+        fault = _why_inconsistent(package, totals, protocol, election)
+    except (FirmwareError, ScannerError) as error:
+        raise refuse(RefusalReason.INCONSISTENT, str(error).removeprefix(f"{name}: ")) from error
+    if fault:
+        raise refuse(RefusalReason.INCONSISTENT, fault)
+    return VerifiedPackage(
+        name=name,
+        digest=hashlib.sha256(data).hexdigest(),
+        package_id=manifest["package_id"],
+        precinct_id=manifest["precinct_id"],
+        device_id=manifest["device_id"],
+        export_number=manifest["export_number"],
+        created=manifest["created"],
+        election_hash=manifest["election_hash"],
+        profile_hash=manifest["profile_hash"],
+        totals=totals,
+        protocol=protocol,
+    )
+
+
+def verify_packages(
+    packages: Iterable[tuple[str, bytes]],
+    election: Election,
+    profile: Profile,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    seen: PackageRegister | None = None,
+) -> Verification:
+    """All six rules over a batch of (name, bytes); one bad package never stops the others.
+
+    The same bytes given twice are one package and one replay. Two different packages of
+    one precinct are both refused, whichever comes first.
+    """
+    before = seen or PackageRegister()
+    passed: list[VerifiedPackage] = []
+    refused: list[tuple[int, PackageRefusedError]] = []
+    places: dict[str, int] = {}
+    for place, (name, data) in enumerate(packages):
+        try:
+            package = verify_package(data, name, election, profile, trust, at=at, seen=before)
+        except PackageRefusedError as error:
+            refused.append((place, error))
+            continue
+        if package.digest in places:
+            first = next(p.name for p in passed if p.digest == package.digest)
+            twice = _refusal(package, RefusalReason.REPLAYED, f"is the same package as {first}")
+            refused.append((place, twice))
+            continue
+        places[package.digest] = place
+        passed.append(package)
+    accepted = []
+    for package in passed:
+        others = [p for p in passed if p.precinct_id == package.precinct_id and p is not package]
+        if others:
+            names = ", ".join(f"{p.name} (package {p.package_id})" for p in others)
+            detail = (
+                f"package {package.package_id} is not the only one of precinct "
+                f"{package.precinct_id}: there is also {names}. Neither is counted; a person "
+                "decides which one stands"
+            )
+            double = _refusal(package, RefusalReason.DUPLICATE_PRECINCT, detail)
+            refused.append((places[package.digest], double))
+        else:
+            accepted.append(package)
+    return Verification(
+        tuple(sorted(accepted, key=lambda p: p.precinct_id)),
+        tuple(error for _, error in sorted(refused, key=lambda pair: pair[0])),
+    )
+
+
+def _refusal(package: VerifiedPackage, reason: RefusalReason, detail: str) -> PackageRefusedError:
+    return PackageRefusedError(
+        package.name,
+        reason,
+        detail,
+        precinct_id=package.precinct_id,
+        device_id=package.device_id,
+    )
+
+
+def _why_foreign(
+    manifest: Any, device: DeviceIdentity, election: Election, profile: Profile
+) -> str | None:
+    if manifest["election_hash"] != election.hash or manifest["election_id"] != election.id:
+        return (
+            f"is of election {manifest['election_id']} ({manifest['election_hash'][:16]}…), "
+            f"not {election.id} ({election.hash[:16]}…)"
+        )
+    if manifest["profile_hash"] != profile.canonical_hash():
+        return f"was counted under other rules: profile {manifest['profile_id']}"
+    if manifest["precinct_id"] not in {p.id for p in election.precincts}:
+        return f"precinct {manifest['precinct_id']} is not in this election"
+    if manifest["precinct_id"] != device.precinct_id:
+        return (
+            f"claims precinct {manifest['precinct_id']}, but its device {device.device_id} "
+            f"is certified for {device.precinct_id}"
+        )
+    if manifest["device_id"] != device.device_id:
+        return f"names device {manifest['device_id']}, but {device.device_id} signed it"
+    return None
+
+
+def _why_inconsistent(
+    package: ResultsPackage, totals: PrecinctTotals, protocol: PrecinctProtocol, election: Election
+) -> str | None:
+    precinct = str(package.manifest["precinct_id"])
+    for document, value in ((TOTALS, totals), (PROTOCOL, protocol)):
+        if value["precinct_id"] != precinct or value["election_hash"] != election.hash:
+            return f"{document} is of another precinct or election than the manifest"
+    records = _records(package)
+    ids = Counter(record.record_id for record in records)
+    if len(ids) != len(records):
+        return f"record {ids.most_common(1)[0][0]} is there twice"
+    recounted = count_records(election, records, precinct)
+    if totals != recounted:
+        return f"{TOTALS} is not what the records add up to: {_first_difference(totals, recounted)}"
+    report = package.document(CVR_REPORT)
+    again = cvr_report(
+        election,
+        records,
+        device_id=str(package.manifest["device_id"]),
+        created=datetime(2000, 1, 1, tzinfo=UTC),  # compared are the records, not the date
+    )
+    if report.get("CVR") != again["CVR"]:
+        return f"{CVR_REPORT} and {CVR_PARQUET} do not hold the same records"
+    return _protocol_fault(totals, protocol)
+
+
+def _records(package: ResultsPackage) -> list[CastVoteRecord]:
+    try:
+        table = pq.read_table(io.BytesIO(package.files[CVR_PARQUET]))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise PackageError(f"{CVR_PARQUET} cannot be read as a table") from error
+    return records_from_table(table)
+
+
+def _protocol_fault(totals: PrecinctTotals, protocol: PrecinctProtocol) -> str | None:
+    """The device wrote both: valid, invalid and set-aside sheets must be the same figures.
+
+    What people may get wrong (papers issued, paper in the box) is not refused here: the
+    control ratios of the profile find it, and the reconciliation lists it (SEED-11).
+    """
+    for style in sorted(set(totals["styles"]) | set(protocol["by_style"])):
+        if style not in totals["styles"] or style not in protocol["by_style"]:
+            return f"ballot style {style} is in only one of {TOTALS} and {PROTOCOL}"
+        counted, written = totals["styles"][style], protocol["by_style"][style]
+        for name, left, right in (
+            ("valid", counted["valid"], written["valid"]),
+            ("invalid", counted["invalid"], written["invalid"]),
+            ("needs_review", counted["needs_review"], written["needs_review"]),
+        ):
+            if left != right:
+                return f"style {style}: {name} is {left} in {TOTALS}, {right} in {PROTOCOL}"
+    return None
+
+
+def _first_difference(left: Any, right: Any, path: str = "") -> str:
+    """The first place where two JSON values differ, by name."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in sorted(set(left) | set(right)):
+            if left.get(key) != right.get(key):
+                return _first_difference(
+                    left.get(key), right.get(key), f"{path}.{key}" if path else str(key)
+                )
+    return f"{path} says {str(left)[:60]}, the records say {str(right)[:60]}"
