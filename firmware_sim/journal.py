@@ -270,6 +270,9 @@ class Journal:
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
             self._db.execute("COMMIT")
+        # A process killed between commit and wipe left old pages; any step that was open in
+        # SQLite itself has been rolled back by now.
+        self._wipe_rollback()
         if tables == 0 and application == 0:
             return
         if application != APPLICATION_ID:

@@ -1,0 +1,248 @@
+"""Stories of a polling day on one device (NVT-01, NVT-04, NVT-05, NVT-12, SEED-10)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.device import DeviceState, OutcomeKind, PrecinctDevice
+from firmware_sim.errors import CountError, HumanStepError, StateError
+from firmware_sim.journal import Journal
+from firmware_sim.package import read_package
+from hardware.errors import HardwareError
+from scanner.cvr import new_record
+from tests.firmware_sim import bench
+
+
+class Precinct:
+    """A device with its feeder, printer and journal; `restart` is a power cut."""
+
+    def __init__(self, directory: Path, profile: str) -> None:
+        self.setup = bench.setup(directory / "keys", profile)
+        self.path = directory / "journal.sqlite"
+        self.feeder = bench.FileFeeder(directory / "feeder.json")
+        self.printer = bench.ListPrinter()
+        self.journal = Journal(self.path)
+        self.device = self._device()
+
+    def _device(self) -> PrecinctDevice:
+        return PrecinctDevice(
+            self.setup,
+            journal=self.journal,
+            feeder=self.feeder,
+            reader=bench.JsonSheetReader(),
+            printer=self.printer,
+            clock=bench.clock,
+            randomness=secrets.token_bytes,
+        )
+
+    def restart(self) -> None:
+        self.journal.close()
+        self.journal = Journal(self.path)
+        self.device = self._device()
+
+    def feed(self, *sheets: bytes) -> list[tuple[OutcomeKind, str]]:
+        self.feeder.load(sheets)
+        return [(o.kind, o.reason) for o in (self.device.process_next() for _ in sheets)]
+
+
+@pytest.fixture
+def precinct(tmp_path: Path) -> Iterator[Precinct]:
+    precinct = Precinct(tmp_path, "us-general")
+    yield precinct
+    precinct.journal.close()
+
+
+A, R, X = OutcomeKind.ACCEPTED, OutcomeKind.RETURNED, OutcomeKind.REFUSED
+
+
+def test_a_whole_day(precinct: Precinct) -> None:
+    device = precinct.device
+    zero = device.open_polls()
+    assert "ZERO TAPE" in zero
+    assert "НӨЛДІК ТАСПА" in zero
+    figures = [line.rsplit(".", 1)[1] for line in zero if " .." in line and "-" not in line]
+    assert len(figures) >= 7
+    assert set(figures) == {"0"}
+    assert precinct.feed(bench.GOOD, bench.OTHER, bench.BOTH, bench.GOOD) == [(A, "")] * 4
+    assert device.process_next().kind is OutcomeKind.TRAY_EMPTY
+    tape = device.close_polls()
+    assert "RESULTS TAPE" in tape
+    assert precinct.printer.tapes == [zero, tape]
+    package = read_package(device.export(issued={"single": 4}), "p.zip")
+    totals = package.document("totals.json")
+    assert totals["contests"]["mayor"]["votes"] == {
+        "option-a": 2,
+        "option-b": 1,
+        "option-c": 1,
+        "write-in-0": 0,
+    }
+    assert totals["contests"]["council"]["votes"]["option-b"] == 1
+    protocol = package.document("protocol.json")
+    assert protocol["by_style"]["single"]["issued"] == 4
+    assert protocol["by_style"]["both"]["issued"] is None
+    assert package.document("device.json")["counters"]["accepted"] == 4
+    assert device.state is DeviceState.EXPORTED
+    assert read_package(device.export(), "p.zip").manifest["export_number"] == 2
+
+
+def test_tapes_fit_the_paper(precinct: Precinct) -> None:
+    device = precinct.device
+    lines = [*device.open_polls(), *device.close_polls()]
+    assert max(len(line) for line in lines) <= 42
+
+
+def test_second_chance_voting(precinct: Precinct) -> None:
+    """Returned with its reason, accepted when the voter feeds it again."""
+    precinct.device.open_polls()
+    assert precinct.feed(
+        bench.OVERVOTED, bench.OVERVOTED, bench.BLANK, bench.BLANK, bench.DOUBTFUL, bench.DOUBTFUL
+    ) == [(R, "overvoted"), (A, ""), (R, "blank"), (A, ""), (R, "needs_review"), (A, "")]
+    # Another voter's sheet in between: the reason is said again.
+    assert precinct.feed(bench.BLANK, bench.GOOD, bench.BLANK) == [
+        (R, "blank"),
+        (A, ""),
+        (R, "blank"),
+    ]
+    assert precinct.device.counters == {
+        "sheets_fed": 9,
+        "accepted": 4,
+        "returned": 5,
+        "refused": 0,
+    }
+
+
+def test_refused_sheets_are_named_and_the_next_goes_on(precinct: Precinct) -> None:
+    precinct.device.open_polls()
+    assert precinct.feed(
+        bench.UNREADABLE, bench.FOREIGN_STYLE, bench.FOREIGN_PRECINCT, bench.GOOD
+    ) == [(X, "no_timing_marks"), (X, "wrong_style"), (X, "wrong_precinct"), (A, "")]
+    assert precinct.journal.count() == 1
+
+
+def test_a_jurisdiction_that_returns_nothing(tmp_path: Path) -> None:
+    """kz-majilis: a voter's choice of an invalid ballot is the voter's own."""
+    precinct = Precinct(tmp_path, "kz-majilis")
+    precinct.device.open_polls()
+    assert precinct.feed(bench.OVERVOTED, bench.BLANK) == [(A, ""), (A, "")]
+    precinct.journal.close()
+
+
+def test_illegal_steps_are_refused_in_words(precinct: Precinct) -> None:
+    device = precinct.device
+    for step in (device.process_next, device.close_polls, device.export, device.results_tape):
+        with pytest.raises(StateError, match=r"not been opened|before the polls"):
+            step()
+    device.open_polls()
+    with pytest.raises(StateError, match="polls are open"):
+        device.open_polls()
+    with pytest.raises(StateError, match="only after they are closed"):
+        device.totals()
+    device.close_polls()
+    for step in (device.open_polls, device.process_next, device.close_polls):
+        with pytest.raises(StateError, match="polls are closed"):
+            step()
+    with pytest.raises(CountError, match="nowhere"):
+        device.export(issued={"nowhere": 1})
+
+
+def test_no_zero_tape_over_paper(precinct: Precinct) -> None:
+    precinct.feeder.change(box=3)
+    with pytest.raises(StateError, match="3 sheets in the box"):
+        precinct.device.open_polls()
+    assert precinct.printer.tapes == []
+
+
+def test_no_opening_without_a_zero_tape(precinct: Precinct) -> None:
+    precinct.printer.jammed = True
+    with pytest.raises(HardwareError):
+        precinct.device.open_polls()
+    assert precinct.device.state is DeviceState.CONFIGURED
+
+
+def test_a_jammed_results_tape_is_printed_after_restart(precinct: Precinct) -> None:
+    precinct.device.open_polls()
+    precinct.printer.jammed = True
+    with pytest.raises(HardwareError):
+        precinct.device.close_polls()
+    with pytest.raises(StateError, match="results tape"):
+        precinct.device.export()
+    precinct.restart()
+    precinct.printer.jammed = False
+    precinct.device.close_polls()
+    assert precinct.device.export()
+
+
+def test_a_journal_of_another_election_is_refused(precinct: Precinct, tmp_path: Path) -> None:
+    precinct.journal.close()
+    precinct.setup = bench.setup(tmp_path / "keys", "kz-majilis")
+    with pytest.raises(StateError, match="another election"):
+        precinct.restart()
+
+
+# --- exactly once, paper and record ----------------------------------------------------
+
+
+def test_lost_answer_is_settled_once(precinct: Precinct) -> None:
+    precinct.device.open_polls()
+    precinct.feeder.load([bench.GOOD, bench.OTHER])
+    precinct.feeder.lose_answer_once = True
+    assert precinct.device.process_next().kind is OutcomeKind.FAULT
+    assert precinct.journal.count() == 0
+    assert precinct.device.process_next().kind is A
+    assert precinct.journal.count() == precinct.feeder.status().box_count == 2
+
+
+def test_cut_before_the_feeder_acted(precinct: Precinct) -> None:
+    """The sheet is still held: the intention is undone and the sheet read afresh."""
+    precinct.device.open_polls()
+    precinct.feeder.load([bench.GOOD])
+    precinct.feeder.feed()
+    record = new_record(
+        bench.JsonSheetReader().read_images([bench.GOOD]), precinct.setup.election.hash, "a" * 32
+    )
+    precinct.journal.intend("b" * 32, record)
+    precinct.restart()
+    precinct.device.recover()
+    assert precinct.journal.open_intention() is None
+    assert precinct.journal.count() == 0
+    assert precinct.device.process_next().kind is A
+    assert precinct.journal.count() == precinct.feeder.status().box_count == 1
+
+
+@pytest.mark.parametrize(("in_box", "records"), [(True, 1), (False, 0)])
+def test_unknown_place_asks_a_person(precinct: Precinct, in_box: bool, records: int) -> None:
+    precinct.device.open_polls()
+    precinct.feeder.load([bench.GOOD])
+    precinct.feeder.lose_answer_once = True
+    precinct.device.process_next()
+    precinct.feeder.change(place="unknown")
+    precinct.restart()
+    with pytest.raises(HumanStepError) as step:
+        precinct.device.process_next()
+    assert step.value.step == "look_for_sheet"
+    precinct.device.answer_sheet_place(in_box=in_box, by="chair of the commission")
+    assert precinct.journal.count() == records
+    assert precinct.journal.events()[-1].detail["said_by"] == "chair of the commission"
+    with pytest.raises(StateError, match="nothing to answer"):
+        precinct.device.answer_sheet_place(in_box=True, by="anyone")
+
+
+def test_a_fault_of_the_feeder_is_an_outcome(precinct: Precinct) -> None:
+    precinct.device.open_polls()
+    precinct.feeder.change(fault="jam")
+    outcome = precinct.device.process_next()
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAULT, "jam")
+
+
+def test_events_tell_nothing_of_votes(precinct: Precinct) -> None:
+    """Secrecy: no record id, style or option in the log (NVT-05)."""
+    precinct.device.open_polls()
+    precinct.feed(bench.GOOD, bench.BOTH)
+    precinct.device.close_polls()
+    log = "".join(str(event.to_json()) for event in precinct.journal.events())
+    ids = [record.record_id for record in precinct.journal.records()]
+    assert not any(word in log for word in [*ids, "option-", "single", "both"])
