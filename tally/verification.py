@@ -52,6 +52,7 @@ from tally.figures import PrecinctProtocol, PrecinctTotals
 class RefusalReason(StrEnum):
     """Why a package is not counted. The value is the word written to reports."""
 
+    UNREADABLE = "unreadable"
     ALTERED = "altered"
     FORGED = "forged"
     EXPIRED = "expired"

@@ -1,0 +1,67 @@
+"""`ballotbench tally`: add up verified packages and allot seats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.common import emit_json, stdout
+from console.intake import election_and_rules, moment, show_refused, take_in
+from firmware_sim.trust import TrustStore
+from tally.results import result_document, write_results
+from tally.totals import add_up, outcome
+
+HELP = """Add up verified results packages; write totals.json, totals.csv and seats.json.
+
+Example: ballotbench tally election.json out/*.zip --trust keys --out totals
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tally`."""
+    app.command("tally", help=HELP)(tally)
+
+
+def tally(
+    election: Annotated[Path, typer.Argument(help="Election definition.")],
+    packages: Annotated[list[Path], typer.Argument(help="Package files, or folders of them.")],
+    trust: Annotated[Path, typer.Option(help="Folder of authority.pem and revoked.pem.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
+    at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Write the totals; exit 1 if a package was refused."""
+    definition, rules = election_and_rules(election, profile)
+    verification = take_in(packages, definition, rules, TrustStore.load(trust), moment(at))
+    totals = add_up(verification.accepted, definition)
+    elected = outcome(totals, definition, rules)
+    document = result_document(definition, rules, verification, totals, elected)
+    paths = write_results(out, document, totals)
+    if json_output:
+        emit_json(document)
+    else:
+        show_refused(verification)
+        for contest in definition.contests:
+            figures = totals.contests[contest.id]
+            votes = ", ".join(f"{o} {v}" for o, v in figures["votes"].items())
+            stdout.print(
+                f"{contest.id}: {figures['ballots']} ballots, {figures['invalid']} invalid, "
+                f"{figures['needs_review']} set aside: {votes}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+        for note in elected.notes:
+            stdout.print(f"Note: {note}", markup=False, highlight=False, soft_wrap=True)
+        stdout.print(
+            f"{len(verification.accepted)} packages counted, {len(verification.refused)} refused. "
+            f"Written: {', '.join(str(p) for p in paths)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if verification.refused:
+        raise typer.Exit(1)

@@ -1,0 +1,133 @@
+"""`ballotbench verify`: are these results packages what they claim to be? (NVT-13)"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from console.common import emit_json, stdout
+from console.intake import election_and_rules, moment, read_files, take_in
+from firmware_sim.trust import TrustStore
+from tally.verification import (
+    PackageRefusedError,
+    RefusalReason,
+    check_origin,
+)
+
+HELP = """Verify results packages: whole, signed by a trusted device, and adding up.
+
+Without --election only wholeness and signature are checked.
+
+Example: ballotbench verify out/p1.zip out/p2.zip --trust keys --election election.json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `verify`."""
+    app.command("verify", help=HELP)(verify)
+
+
+def verify(
+    packages: Annotated[list[Path], typer.Argument(help="Package files, or folders of them.")],
+    trust: Annotated[Path, typer.Option(help="Folder of authority.pem and revoked.pem.")],
+    election: Annotated[
+        Path | None, typer.Option(help="Election definition: check the content too.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
+    at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """One line a package; exit 1 if any is refused."""
+    store = TrustStore.load(trust)
+    when = moment(at)
+    if election is None:
+        rows = _origins(packages, store, when)
+    else:
+        definition, rules = election_and_rules(election, profile)
+        result = take_in(packages, definition, rules, store, when)
+        rows = [_refused(error) for error in result.refused]
+        rows += [
+            {
+                "name": p.name,
+                "accepted": True,
+                "package_id": p.package_id,
+                "precinct": p.precinct_id,
+                "device": p.device_id,
+                "export_number": p.export_number,
+                "sheets": p.totals["sheets"],
+            }
+            for p in result.accepted
+        ]
+    bad = sum(not row["accepted"] for row in rows)
+    if json_output:
+        emit_json({"packages": rows, "accepted": len(rows) - bad, "refused": bad})
+    else:
+        for row in rows:
+            stdout.print(_line(row), markup=False, highlight=False, soft_wrap=True)
+    if bad:
+        raise typer.Exit(1)
+
+
+def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict[str, Any]]:
+    files, unreadable = read_files(packages)
+    rows = [_refused(error) for error in unreadable]
+    seen: dict[str, str] = {}
+    for name, file in files:
+        try:
+            try:
+                data = file.read_bytes()
+            except OSError as error:
+                why = f"cannot be read: {error.strerror}"
+                raise PackageRefusedError(name, RefusalReason.UNREADABLE, why) from error
+            package, device = check_origin(data, name, store, at=at)
+            package_id = str(package.manifest["package_id"])
+            if package_id in seen:
+                why = f"package {package_id} is there already as {seen[package_id]}"
+                raise PackageRefusedError(
+                    name, RefusalReason.REPLAYED, why, device_id=device.device_id
+                )
+            # Wholly other papers may carry a precinct's name: the certificate has the last word.
+            if package.manifest["precinct_id"] != device.precinct_id:
+                why = f"claims another precinct than its device's, {device.precinct_id}"
+                raise PackageRefusedError(
+                    name, RefusalReason.FOREIGN, why, device_id=device.device_id
+                )
+        except PackageRefusedError as error:
+            rows.append(_refused(error))
+            continue
+        seen[package_id] = name
+        rows.append(
+            {
+                "name": name,
+                "accepted": True,
+                "package_id": package_id,
+                "precinct": device.precinct_id,
+                "device": device.device_id,
+                "export_number": package.manifest["export_number"],
+            }
+        )
+    return rows
+
+
+def _refused(error: PackageRefusedError) -> dict[str, Any]:
+    return {
+        "name": error.name,
+        "accepted": False,
+        "reason": error.reason.value,
+        "detail": error.detail,
+        "precinct": error.precinct_id,
+        "device": error.device_id,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    if not row["accepted"]:
+        return f"{row['name']}: refused, {row['reason']}: {row['detail']}"
+    sheets = f", {row['sheets']} sheets" if "sheets" in row else ""
+    return (
+        f"{row['name']}: accepted: precinct {row['precinct']}, device {row['device']}, "
+        f"export {row['export_number']}{sheets}"
+    )
