@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from firmware_sim.cms_form import in_lower_half
 from firmware_sim.errors import KeyFileError
 from firmware_sim.keyfiles import (
     AUTHORITY_CERTIFICATE,
@@ -124,7 +125,7 @@ def issue_device(
     paths.certificate.parent.mkdir(exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     start = _whole_second(now)
-    certificate = (
+    unsigned = (
         x509.CertificateBuilder()
         .subject_name(
             x509.Name(
@@ -146,8 +147,12 @@ def issue_device(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()),
             critical=False,
         )
-        .sign(root_key, hashes.SHA256())
     )
+    # A device's certificate travels in its signatures, which have one form only; signing is
+    # randomised and hits the lower half every second time.
+    certificate = unsigned.sign(root_key, hashes.SHA256())
+    while not in_lower_half(certificate.signature):
+        certificate = unsigned.sign(root_key, hashes.SHA256())
     write_new(paths.key, _private_pem(key, None), private=True)
     write_new(paths.certificate, certificate.public_bytes(serialization.Encoding.PEM))
     return paths

@@ -5,7 +5,8 @@
 2. signed attributes content-type and message-digest, no others, none unsigned;
 3. one certificate, the device's own: the root is the verifier's, never the package's;
 4. a signature in DER whose `s` is in the lower half of the curve's order, so that the
-   second valid form (r, n - s) of the same signature is not accepted either.
+   second valid form (r, n - s) of the same signature is not accepted either; the same of
+   the authority's signature in the certificate.
 
 OpenSSL does not use every byte of a CMS (version numbers, the name of the content type,
 the name of the signature algorithm). This form has the fewest such bytes of those tried
@@ -34,6 +35,11 @@ from firmware_sim.errors import SignatureError, SignatureFault
 
 #: Order n of the P-256 group (FIPS 186-5, SP 800-186 3.2.1.3).
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+#: AlgorithmIdentifier of SHA-256 without parameters (RFC 5754, 2): asn1crypto would add a
+#: NULL, two more bytes that OpenSSL does not use.
+_SHA256 = bytes.fromhex("300b0609608648016503040201")
+#: AlgorithmIdentifier of ecdsa-with-SHA256 (RFC 5758, 3.2).
+_ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 #: Largest CMS looked at, bytes; a real one is under 1 KiB.
 MAX_CMS_BYTES = 64 * 1024
 
@@ -60,7 +66,7 @@ def _signed_attributes(digest: bytes) -> cms.CMSAttributes:
 
 def assemble(certificate: x509.Certificate, digest: bytes, signature: bytes) -> bytes:
     """The one allowed CMS of these three values (RFC 5652 5.1, 5.3; version 3 by 5.3)."""
-    sha256 = algos.DigestAlgorithm({"algorithm": "sha256"})
+    sha256 = algos.DigestAlgorithm.load(_SHA256)
     identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     signer = cms.SignerInfo(
         {
@@ -108,19 +114,38 @@ def take_apart(cms_der: bytes) -> tuple[x509.Certificate, bytes, bytes]:
         signature = signer["signature"].native
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a certificate that is only tolerated is refused
-            certificate = x509.load_der_x509_certificate(signed["certificates"][0].chosen.dump())
+            encoded = signed["certificates"][0].chosen.dump()
+            certificate = x509.load_der_x509_certificate(encoded)
         key = certificate.public_key()
-        r, s = decode_dss_signature(signature)
+        one_form = _has_one_form(signature) and _has_one_form(certificate.signature)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise malformed from error
     except (UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
         raise malformed from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise malformed
-    # Strict DER and the lower half: a signature has one form only.
-    if encode_dss_signature(r, s) != signature or not 0 < s <= P256_ORDER // 2:
+    # Around the certificate's signature a parser is lenient (unused bits): one form only.
+    ending = bytes((0x03, len(certificate.signature) + 1, 0)) + certificate.signature
+    whole = certificate.tbs_certificate_bytes + _ECDSA_SHA256 + ending
+    if not one_form or not encoded.endswith(whole):
         raise malformed
     return certificate, digest, signature
+
+
+def in_lower_half(signature: bytes) -> bool:
+    """Is `s` of an ECDSA P-256 signature (DER) at most n / 2?
+
+    (r, s) and (r, n - s) verify alike; only the lower is used here, so that a signature
+    cannot be changed into another valid one.
+    """
+    return 0 < decode_dss_signature(signature)[1] <= P256_ORDER // 2
+
+
+def _has_one_form(signature: bytes) -> bool:
+    """Strict DER and in the lower half. Raises ValueError: not a signature."""
+    return in_lower_half(signature) and (
+        encode_dss_signature(*decode_dss_signature(signature)) == signature
+    )
 
 
 def check_signature(certificate: x509.Certificate, digest: bytes, signature: bytes) -> None:

@@ -20,13 +20,9 @@ Link, paper, clock, printer and randomness are given by the caller.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from election.model import Election
-from election.profile import Profile
 from firmware_sim import tapes
 from firmware_sim.counting import count_records
 from firmware_sim.errors import HumanStepError, StateError
@@ -34,61 +30,28 @@ from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.export import ExportFigures, package_files
 from firmware_sim.identity import code_hash
 from firmware_sim.journal import Intention, Journal
+from firmware_sim.judgement import (
+    OutcomeKind,
+    PlaceVerdict,
+    SheetOutcome,
+    judge,
+    place_verdict,
+)
 from firmware_sim.package import build_package
 from firmware_sim.reading import PrinterLike, SheetReaderLike
-from firmware_sim.trust import DeviceSigner
+from firmware_sim.setup import DeviceSetup, DeviceState
 from hardware.errors import HardwareError
 from hardware.interface import Feeder, PaperPlace
 from scanner.cvr import new_record
 from scanner.errors import PageRefusedError
-from scanner.reading import ContestStatus, SheetInterpretation
 
-
-class DeviceState(StrEnum):
-    """Where the device is in its day."""
-
-    CONFIGURED = "configured"
-    POLLS_OPEN = "polls_open"
-    POLLS_CLOSED = "polls_closed"
-    EXPORTED = "exported"
-
-
-class OutcomeKind(StrEnum):
-    """What became of a sheet."""
-
-    ACCEPTED = "accepted"
-    RETURNED = "returned"
-    REFUSED = "refused"
-    TRAY_EMPTY = "tray_empty"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class SheetOutcome:
-    """What `process_next` did. `reason` is a stable word ("overvoted", "no_timing_marks",
-    "jam", …; empty when accepted), `detail` a plain line for the person at the device."""
-
-    kind: OutcomeKind
-    reason: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSetup:
-    """What a device is set up for; binds the journal at first use."""
-
-    election: Election
-    profile: Profile
-    precinct_id: str
-    signer: DeviceSigner
-
-
-#: What is said to a voter whose sheet comes back, by ground.
-_RETURN_WORDS: Mapping[str, str] = {
-    "overvoted": "more options are marked than allowed; feed it again to cast it so",
-    "blank": "nothing is marked; feed it again to cast it blank",
-    "needs_review": "a mark is not clear; correct it or feed it again to have a person look",
-}
+__all__ = [
+    "DeviceSetup",
+    "DeviceState",
+    "OutcomeKind",
+    "PrecinctDevice",
+    "SheetOutcome",
+]
 
 
 class PrecinctDevice:
@@ -114,6 +77,7 @@ class PrecinctDevice:
         Raises:
             StateError: the journal or the key belongs to another election, precinct or device.
         """
+        self._setup = setup
         self._election = setup.election
         self._profile = setup.profile
         self._precinct_id = setup.precinct_id
@@ -126,9 +90,9 @@ class PrecinctDevice:
         self._randomness = randomness
         # In memory only: kept on disk it would tie a record to the sheet before it.
         self._last_return: tuple[str, str] | None = None
-        self._styles = self._check_setup()
+        self._styles = setup.check()
         self._document = journal.state() or self._configure()
-        self._check_binding()
+        setup.check_binding(self._document)
 
     # --- what it is ------------------------------------------------------------------
 
@@ -226,12 +190,12 @@ class PrecinctDevice:
         if intention is None:
             return None
         status = self._feeder.status()
-        done = PaperPlace.IN_BOX if intention.record is not None else PaperPlace.RETURNED
-        if status.last_token == intention.token and status.place is done:
+        verdict = place_verdict(intention, status)
+        if verdict is PlaceVerdict.FINISH:
             self._finish(intention, {"after_cut": True})
-        elif status.place is PaperPlace.HELD and status.last_token != intention.token:
+        elif verdict is PlaceVerdict.UNDO:
             # Not acted on: the sheet is still held and will be read afresh.
-            self._undo(intention, {"after_cut": True, "place": status.place.value})
+            self._undo(intention, {"after_cut": True})
         else:
             raise HumanStepError(
                 "look_for_sheet",
@@ -360,53 +324,34 @@ class PrecinctDevice:
         try:
             interpretation = self._reader.read_images(images)
         except PageRefusedError as error:
-            return self._send_back(OutcomeKind.REFUSED, error.reason.value, error.detail, None)
-        style_id = interpretation.ballot_style_id
-        if interpretation.precinct_id not in (None, self._precinct_id):
-            detail = f"the sheet is of precinct {interpretation.precinct_id}"
-            return self._send_back(OutcomeKind.REFUSED, "wrong_precinct", detail, None)
-        if style_id not in self._styles:
-            detail = f"sheets of style {style_id} are not used in this precinct"
-            return self._send_back(OutcomeKind.REFUSED, "wrong_style", detail, None)
-        ground = self._return_ground(interpretation)
-        if ground is not None and not self._second_feed(style_id, ground):
-            outcome = self._send_back(OutcomeKind.RETURNED, ground, _RETURN_WORDS[ground], style_id)
-            self._last_return = (style_id, ground)
+            refused = SheetOutcome(OutcomeKind.REFUSED, error.reason.value, error.detail)
+            return self._send_back(refused, None)
+        outcome = judge(
+            interpretation,
+            self._profile.device,
+            precinct_id=self._precinct_id,
+            style_ids=self._styles,
+            last_return=self._last_return,
+        )
+        if outcome.kind is OutcomeKind.REFUSED:
+            return self._send_back(outcome, None)
+        if outcome.kind is OutcomeKind.RETURNED:
+            self._send_back(outcome, interpretation.ballot_style_id)
+            self._last_return = (interpretation.ballot_style_id, outcome.reason)
             return outcome
         token = self._randomness(16).hex()
         record = new_record(interpretation, self._election.hash, self._randomness(16).hex())
         self._journal.intend(token, record)
         self._feeder.accept(token)
         self._finish(Intention(token, record), {})
-        return SheetOutcome(OutcomeKind.ACCEPTED)
+        return outcome
 
-    def _send_back(
-        self, kind: OutcomeKind, ground: str, detail: str, style_id: str | None
-    ) -> SheetOutcome:
+    def _send_back(self, outcome: SheetOutcome, style_id: str | None) -> SheetOutcome:
         token = self._randomness(16).hex()
-        self._journal.intend_return(token, ground=ground, style_id=style_id)
+        self._journal.intend_return(token, ground=outcome.reason, style_id=style_id)
         self._feeder.return_sheet(token)
-        self._finish(Intention(token, None, ground, style_id), {})
-        return SheetOutcome(kind, ground, detail)
-
-    def _return_ground(self, sheet: SheetInterpretation) -> str | None:
-        rules = self._profile.device
-        statuses = [contest.status for contest in sheet.contests]
-        if rules.return_needs_review and sheet.needs_review:
-            return "needs_review"
-        if rules.return_overvoted and ContestStatus.OVERVOTE in statuses:
-            return "overvoted"
-        if rules.return_blank and all(status is ContestStatus.BLANK for status in statuses):
-            return "blank"
-        return None
-
-    def _second_feed(self, style_id: str, ground: str) -> bool:
-        """Is this the sheet just returned, fed again? A device knows no sheets, so: the very
-        next one, of the same style, for the same ground."""
-        return self._profile.device.accept_on_second_feed and self._last_return == (
-            style_id,
-            ground,
-        )
+        self._finish(Intention(token, None, outcome.reason, style_id), {})
+        return outcome
 
     def _finish(self, intention: Intention, detail: Detail) -> None:
         counters = dict(self._document["counters"])
@@ -432,52 +377,11 @@ class PrecinctDevice:
 
     # --- inside ----------------------------------------------------------------------
 
-    def _check_setup(self) -> frozenset[str]:
-        signer = self._signer.identity
-        known = {precinct.id for precinct in self._election.precincts}
-        if self._precinct_id not in known:
-            raise StateError(
-                f"precinct {self._precinct_id!r} is not in election {self._election.id}; "
-                f"it has {', '.join(sorted(known)[:12])}"
-            )
-        if signer.precinct_id != self._precinct_id:
-            raise StateError(
-                f"the key of device {signer.device_id} is for precinct {signer.precinct_id}, "
-                f"not {self._precinct_id}"
-            )
-        return frozenset(s.id for s in self._election.precinct_styles(self._precinct_id))
-
     def _configure(self) -> dict[str, Any]:
-        document = {
-            **self._binding(),
-            "state": DeviceState.CONFIGURED.value,
-            "polls_opened": None,
-            "polls_closed": None,
-            "results_printed": False,
-            "export_number": 0,
-            "counters": {"sheets_fed": 0, "accepted": 0, "returned": 0, "refused": 0},
-            "returned_by_style": {},
-        }
-        self._journal.set_state(
-            document, at=self._clock(), kind="configured", detail={**self._binding()}
-        )
+        document = self._setup.fresh_state()
+        binding = self._setup.binding()
+        self._journal.set_state(document, at=self._clock(), kind="configured", detail=binding)
         return document
-
-    def _binding(self) -> dict[str, str]:
-        return {
-            "election_hash": self._election.hash,
-            "profile_hash": self._profile.canonical_hash(),
-            "precinct_id": self._precinct_id,
-            "device_id": self._signer.identity.device_id,
-        }
-
-    def _check_binding(self) -> None:
-        for field, value in self._binding().items():
-            if self._document[field] != value:
-                raise StateError(
-                    f"the journal belongs to another {field.split('_')[0]} "
-                    f"({self._document[field]}, not {value}); give a new --journal"
-                )
 
     def _require(self, needed: DeviceState, step: str) -> None:
         if self.state is not needed:

@@ -1,0 +1,91 @@
+"""What a device is set up for, and what that ties its journal to.
+
+A journal belongs to one election definition, one profile, one precinct and one device:
+another of any of them is refused, as its votes would be counted by other rules (NVT-04).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from election.model import Election
+from election.profile import Profile
+from firmware_sim.errors import StateError
+from firmware_sim.trust import DeviceSigner
+
+
+class DeviceState(StrEnum):
+    """Where the device is in its day."""
+
+    CONFIGURED = "configured"
+    POLLS_OPEN = "polls_open"
+    POLLS_CLOSED = "polls_closed"
+    EXPORTED = "exported"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSetup:
+    """Election, rules, precinct and key of one device."""
+
+    election: Election
+    profile: Profile
+    precinct_id: str
+    signer: DeviceSigner
+
+    def check(self) -> frozenset[str]:
+        """Check the parts against each other; returns the precinct's ballot style ids.
+
+        Raises:
+            StateError: the precinct is not in the election, or the key is another's.
+        """
+        signer = self.signer.identity
+        known = {precinct.id for precinct in self.election.precincts}
+        if self.precinct_id not in known:
+            raise StateError(
+                f"precinct {self.precinct_id!r} is not in election {self.election.id}; "
+                f"it has {', '.join(sorted(known)[:12])}"
+            )
+        if signer.precinct_id != self.precinct_id:
+            raise StateError(
+                f"the key of device {signer.device_id} is for precinct {signer.precinct_id}, "
+                f"not {self.precinct_id}"
+            )
+        return frozenset(style.id for style in self.election.precinct_styles(self.precinct_id))
+
+    def binding(self) -> dict[str, str]:
+        """What a journal is tied to."""
+        return {
+            "election_hash": self.election.hash,
+            "profile_hash": self.profile.canonical_hash(),
+            "precinct_id": self.precinct_id,
+            "device_id": self.signer.identity.device_id,
+        }
+
+    def check_binding(self, document: Mapping[str, Any]) -> None:
+        """Check a journal's state document against this set-up.
+
+        Raises:
+            StateError: it belongs to another election, profile, precinct or device.
+        """
+        for field, value in self.binding().items():
+            if document.get(field) != value:
+                raise StateError(
+                    f"the journal belongs to another {field.split('_')[0]} "
+                    f"({document.get(field)}, not {value}); give a new --journal"
+                )
+
+    def fresh_state(self) -> dict[str, Any]:
+        """The state document of a device that is configured and has seen nothing."""
+        return {
+            **self.binding(),
+            "state": DeviceState.CONFIGURED.value,
+            "polls_opened": None,
+            "polls_closed": None,
+            "results_printed": False,
+            "export_number": 0,
+            "counters": {"sheets_fed": 0, "accepted": 0, "returned": 0, "refused": 0},
+            "returned_by_style": {},
+        }
