@@ -106,6 +106,11 @@ class PrecinctDevice:
         """Sheets fed, accepted, returned and refused, as committed."""
         return dict(self._document["counters"])
 
+    @property
+    def results_printed(self) -> bool:
+        """Has the results tape been printed?"""
+        return bool(self._document["results_printed"])
+
     def totals(self) -> dict[str, Any]:
         """The count so far, as in `totals.json`.
 
@@ -232,7 +237,7 @@ class PrecinctDevice:
             StateError: the polls were not open.
             HumanStepError, HardwareError: as `recover`; or the printer fails.
         """
-        if self.state is not DeviceState.POLLS_CLOSED or self._document["results_printed"]:
+        if self.state is not DeviceState.POLLS_CLOSED or self.results_printed:
             self._require(DeviceState.POLLS_OPEN, "close the polls")
         if self.state is DeviceState.POLLS_OPEN:
             self.recover()
@@ -286,7 +291,7 @@ class PrecinctDevice:
             StateError: the polls are not closed or the results tape is not printed.
             CountError: `issued` names a style the precinct has not.
         """
-        if not self._document["results_printed"]:
+        if not self.results_printed:
             self._require(DeviceState.POLLS_CLOSED, "export")
             raise StateError("export comes after the results tape: print it first (close_polls)")
         now = self._clock()

@@ -146,6 +146,7 @@ class FileFeeder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lose_answer_once = False
+        self.cut_after_accept = False
         if not path.exists():
             self._save({"tray": [], "held": None, "token": None, "place": "none", "box": 0})
 
@@ -157,6 +158,8 @@ class FileFeeder:
 
     def status(self) -> FeederStatus:
         state = self._state()
+        if state.get("fault") == "power":
+            raise FeederError("the scanner is silent")
         return FeederStatus(
             ready=True,
             sheets_waiting=bool(state["tray"]),
@@ -194,6 +197,10 @@ class FileFeeder:
                 raise FeederError("no sheet is held")
             box = state["box"] + into_box
             self._save({**state, "held": None, "token": token, "place": place, "box": box})
+        if self.cut_after_accept:
+            self.cut_after_accept = False
+            self.change(fault="power")
+            raise FeederError("the link went silent")
         if self.lose_answer_once:
             self.lose_answer_once = False
             raise FeederError("the answer was lost")

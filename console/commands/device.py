@@ -1,0 +1,209 @@
+"""`ballotbench device`: a precinct device's day on one command line."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.common import emit_json, progress, stderr, stdout
+from election.definition import load_election
+from election.profile import load_profile
+from firmware_sim.device import DeviceSetup, DeviceState, OutcomeKind, PrecinctDevice
+from firmware_sim.errors import HumanStepError
+from firmware_sim.journal import Journal
+from firmware_sim.reading import ScannerSheetReader
+from firmware_sim.trust import DeviceSigner
+from hardware.errors import FeederError
+
+if TYPE_CHECKING:
+    from hardware.interface import Feeder
+
+#: A fault is tried again this often, one after the other, before the device stops.
+MAX_FAULTS = 5
+
+app = typer.Typer(help="Run a precinct device.", no_args_is_help=True)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add `device` to the command line."""
+    parent.add_typer(app, name="device")
+
+
+@app.callback()
+def device() -> None:
+    """Run a precinct device."""
+
+
+@app.command("run")
+def run(
+    election: Annotated[Path, typer.Argument(help="Election definition (JSON).")],
+    precinct: Annotated[str, typer.Option(help="Precinct the device serves.")],
+    journal: Annotated[Path, typer.Option(help="The device's journal; made if not there.")],
+    keys: Annotated[Path, typer.Option(help="Directory made by `ballotbench keys`.")],
+    device_id: Annotated[str, typer.Option("--device", help="Device id, as issued.")],
+    scanner: Annotated[str, typer.Option(help="Scanner: serial port, socket:// or rfc2217://.")],
+    printer: Annotated[str, typer.Option(help="Printer: serial port or file for the tapes.")],
+    export: Annotated[Path, typer.Option(help="Results package to write (.zip).")],
+    profile: Annotated[
+        str | None, typer.Option(help="A profile other than the definition's: id or TOML file.")
+    ] = None,
+    issued: Annotated[
+        list[str] | None, typer.Option(help="Papers handed out, STYLE=N; once for each style.")
+    ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(help="After a cut, where a person found the sheet: in-box or outside."),
+    ] = None,
+    paper_seen_by: Annotated[str, typer.Option(help="Who looked; goes into the log.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Open the polls, take sheets until the tray is empty, close, print, export.
+
+    After a crash the same command line goes on where the device stopped.
+
+    Example: ballotbench device run election.json --precinct precinct-1 --journal p1.sqlite
+    --keys keys --device scanner-001 --scanner socket://127.0.0.1:7001 --printer p1-tape.bin
+    --export p1.zip --issued list=412
+    """
+    handed_out = _issued(issued or [])
+    in_box = _paper(paper, paper_seen_by)
+    definition = load_election(election)
+    setup = DeviceSetup(
+        definition,
+        load_profile(profile or definition.profile),
+        precinct,
+        DeviceSigner.load(keys, device_id),
+    )
+    for style_id in set(handed_out) - setup.check():
+        raise typer.BadParameter(
+            f"precinct {precinct} hands out no style {style_id!r}", param_hint="--issued"
+        )
+    # Drivers and the reader are slow to import; --help need not wait for them.
+    from hardware.feeder import open_feeder
+    from hardware.printer import open_printer
+    from scanner.sheet import SheetReader
+
+    feeder = open_feeder(scanner)
+    try:
+        with Journal(journal) as opened:
+            precinct_device = PrecinctDevice(
+                setup,
+                journal=opened,
+                feeder=feeder,
+                reader=ScannerSheetReader(SheetReader(definition, setup.profile)),
+                printer=open_printer(printer),
+                clock=lambda: datetime.now(UTC),
+                randomness=secrets.token_bytes,
+            )
+            outcomes = _day(precinct_device, feeder, in_box, paper_seen_by)
+            package = precinct_device.export(issued=handed_out)
+            totals = precinct_device.totals()
+    finally:
+        feeder.close()
+    _write(export, package)
+    _report(as_json, export, totals, dict(precinct_device.counters), outcomes)
+
+
+def _day(
+    device: PrecinctDevice, feeder: Feeder, in_box: bool | None, seen_by: str
+) -> dict[str, int]:
+    """From wherever the device stands to printed results; counts sheets sent back by reason."""
+    if in_box is not None:
+        device.answer_sheet_place(in_box=in_box, by=seen_by)
+    if device.state is DeviceState.CONFIGURED:
+        device.open_polls()
+    sent_back: Counter[str] = Counter()
+    if device.state is DeviceState.POLLS_OPEN:
+        with progress() as bars:
+            task = bars.add_task("Sheets", total=None)
+            sent_back = _sheets(device, lambda: bars.advance(task))
+        device.close_polls()
+    elif device.state is DeviceState.POLLS_CLOSED and not device.results_printed:
+        device.close_polls()
+    return dict(sent_back)
+
+
+def _sheets(device: PrecinctDevice, done: Callable[[], None]) -> Counter[str]:
+    sent_back: Counter[str] = Counter()
+    faults = 0
+    while True:
+        try:
+            outcome = device.process_next()
+        except HumanStepError as step:
+            raise HumanStepError(
+                step.step, f"{step.question}: run again with --paper and --paper-seen-by NAME"
+            ) from step
+        if outcome.kind is OutcomeKind.TRAY_EMPTY:
+            return sent_back
+        if outcome.kind is OutcomeKind.FAULT:
+            faults += 1
+            if faults >= MAX_FAULTS:
+                raise FeederError(
+                    f"{outcome.detail}. The polls stay open: put it right and run again"
+                )
+            continue
+        faults = 0
+        if outcome.kind is not OutcomeKind.ACCEPTED:
+            sent_back[outcome.reason] += 1
+            stderr.print(f"sheet {outcome.kind}: {outcome.detail}", soft_wrap=True, markup=False)
+        done()
+
+
+def _issued(values: list[str]) -> dict[str, int]:
+    figures: dict[str, int] = {}
+    for value in values:
+        style, _, number = value.rpartition("=")
+        if not style or not number.isdecimal():
+            raise typer.BadParameter(f"{value!r} is not STYLE=N", param_hint="--issued")
+        if style in figures:
+            raise typer.BadParameter(f"{style!r} is given twice", param_hint="--issued")
+        figures[style] = int(number)
+    return figures
+
+
+def _paper(word: str | None, seen_by: str) -> bool | None:
+    if word is None:
+        return None
+    if word not in ("in-box", "outside"):
+        raise typer.BadParameter("say in-box or outside", param_hint="--paper")
+    if not seen_by.strip():
+        raise typer.BadParameter("say who looked", param_hint="--paper-seen-by")
+    return word == "in-box"
+
+
+def _write(path: Path, package: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_bytes(package)
+    fresh.replace(path)
+
+
+def _report(
+    as_json: bool,
+    export: Path,
+    totals: dict[str, Any],
+    counters: dict[str, int],
+    sent_back: dict[str, int],
+) -> None:
+    if as_json:
+        emit_json(
+            {
+                "package": str(export),
+                "totals": totals,
+                "counters": counters,
+                "sent_back": sent_back,
+            }
+        )
+        return
+    stdout.print(
+        f"{counters['accepted']} sheets in the box, {counters['returned']} times returned, "
+        f"{counters['refused']} times refused. Signed results: {export}",
+        soft_wrap=True,
+        markup=False,
+    )

@@ -1,0 +1,112 @@
+"""`ballotbench keys` as a process, and the day of `ballotbench device run` by its parts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from console.cli import build_app
+from console.commands import device as device_command
+from firmware_sim.device import PrecinctDevice
+from firmware_sim.errors import HumanStepError
+from firmware_sim.journal import Journal
+from hardware.errors import FeederError
+from tests.firmware_sim import bench
+
+
+def ballotbench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "from console.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True
+    )
+
+
+def test_keys_by_command(tmp_path: Path) -> None:
+    keys = str(tmp_path / "keys")
+    assert ballotbench("keys", "init", keys, "--name", "Central commission").returncode == 0
+    again = ballotbench("keys", "init", keys, "--name", "Central commission")
+    assert again.returncode == 1
+    assert again.stderr.count("\n") == 1
+    assert "already" in again.stderr
+
+
+def test_keys_life(tmp_path: Path) -> None:
+    run, app = CliRunner().invoke, build_app(("keys",))
+    keys, secret = str(tmp_path / "keys"), tmp_path / "passphrase"
+    secret.write_text("correct horse\n")
+    opened = ["--passphrase-file", str(secret)]
+    assert run(app, ["keys", "init", keys, "--name", "Root", *opened]).exit_code == 0
+    issue = ["keys", "issue", keys, "scanner-1", "--precinct", "p-1"]
+    assert "needs a passphrase" in str(run(app, issue).exception)
+    assert run(app, [*issue, *opened]).exit_code == 0
+    assert run(app, ["keys", "revoke", keys, "scanner-1", *opened]).exit_code == 0
+    shown = json.loads(run(app, ["keys", "show", keys, "--json"]).stdout)
+    assert [(d["device"], d["precinct"], bool(d["revoked"])) for d in shown["devices"]] == [
+        ("scanner-1", "p-1", True)
+    ]
+    secret.write_text("")
+    assert run(app, [*issue, *opened]).exit_code == 2
+
+
+def test_a_day_resumes_where_it_stopped(tmp_path: Path) -> None:
+    """Fault, restart, an unknown place answered by a person, results."""
+    feeder = bench.FileFeeder(tmp_path / "feeder.json")
+    setup = bench.setup(tmp_path / "keys")
+
+    def day(in_box: bool | None = None) -> tuple[dict[str, int], PrecinctDevice]:
+        with Journal(tmp_path / "j.sqlite") as journal:
+            device = PrecinctDevice(
+                setup,
+                journal=journal,
+                feeder=feeder,
+                reader=bench.JsonSheetReader(),
+                printer=bench.ListPrinter(),
+                clock=bench.clock,
+                randomness=secrets.token_bytes,
+            )
+            return device_command._day(device, feeder, in_box, "the chair"), device
+
+    feeder.load([bench.GOOD, bench.UNREADABLE, bench.OTHER])
+    feeder.change(fault="jam")
+    with pytest.raises(FeederError, match="polls stay open"):
+        day()
+    feeder.change(fault=None)
+    feeder.cut_after_accept = True
+    with pytest.raises(FeederError, match="polls stay open"):
+        day()
+    feeder.change(fault=None, place="unknown")
+    with pytest.raises(HumanStepError, match="--paper"):
+        day()
+    sent_back, device = day(in_box=True)
+    assert sent_back == {"no_timing_marks": 1}
+    assert device.counters["accepted"] == feeder.status().box_count == 2
+    assert day()[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--issued", "single"], "STYLE=N"),
+        (["--issued", "single=-1"], "STYLE=N"),
+        (["--issued", "a=1", "--issued", "a=2"], "twice"),
+        (["--paper", "somewhere"], "in-box"),
+        (["--paper", "in-box"], "who looked"),
+    ],
+)
+def test_wrong_use_is_told_before_anything_happens(
+    tmp_path: Path, option: list[str], words: str
+) -> None:
+    names = ("precinct", "journal", "keys", "device", "scanner", "printer", "export")
+    needed = [part for name in names for part in (f"--{name}", str(tmp_path / name))]
+    result = CliRunner().invoke(
+        build_app(("device",)), ["device", "run", "e.json", *needed, *option]
+    )
+    assert result.exit_code == 2
+    assert words in result.output
+    assert list(tmp_path.iterdir()) == []
