@@ -1,0 +1,1 @@
+"""Importers of other systems' election definitions into ours."""

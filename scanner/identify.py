@@ -1,0 +1,259 @@
+"""Which page is this? Codes on the paper to a layout of the loaded election.
+
+Our own print carries the code twice (QR and edge marks); the New Hampshire form once, in
+its bottom row. A code that does not belong to the loaded election refuses the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import zxingcpp
+
+from election.codes import PageCode, decode_bits, decode_text, encode_bits
+from election.errors import CodeError
+from election.geometry import MARK_OUTER_MM, SHORT_MM, LONG_MM, code_marks
+from election.importers.vxsuite import METADATA_BITS, VxElection, decode_back, decode_front
+from election.layout import BallotLayout, PageLayout
+from election.model import Election
+from scanner.errors import PageRefusedError, RefusalReason
+from scanner.reading import Flag
+from scanner.registration import Registration
+
+Gray = npt.NDArray[np.uint8]
+
+#: Kind of a flag that asks for nobody (see `interpretation.NOTE_KINDS`).
+NOTE = "note"
+#: A damaged edge code is taken for the nearest possible one when at most this many bits
+#: differ, and any other possible code differs in at least `REPAIR_MARGIN` more.
+REPAIR_BITS = 8
+REPAIR_MARGIN = 8
+#: White kept round the QR symbol when it is cut out, mm.
+QR_MARGIN_MM = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class PageIdentity:
+    """The layout a page was printed from, its precinct (None: any) and kind."""
+
+    layout: PageLayout
+    precinct_id: str | None
+    ballot_kind: str
+    flags: tuple[Flag, ...] = ()
+
+
+class Identifier(Protocol):
+    """Reads a fitted page's code; None where no code is seen this way up."""
+
+    def identify(self, gray: Gray, fit: Registration) -> PageIdentity | None:
+        """The page's identity; raises `PageRefusedError` for a foreign or unknown one."""
+        ...
+
+
+def ink_at(
+    gray: Gray, fit: Registration, x_mm: npt.NDArray[np.float64], y_mm: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Whether small spots (about 0.8 mm wide) of the page are mostly ink; bool[n]."""
+    px, py = fit.to_px(x_mm, y_mm)
+    radius = max(1.0, 0.4 * fit.dpi / 25.4)
+    steps = np.linspace(-radius, radius, 5)
+    xs = np.rint(px[:, None, None] + steps[None, None, :] + 0 * steps[None, :, None])
+    ys = np.rint(py[:, None, None] + steps[None, :, None] + 0 * steps[None, None, :])
+    inside = (xs >= 0) & (ys >= 0) & (xs < gray.shape[1]) & (ys < gray.shape[0])
+    value = gray[
+        np.clip(ys, 0, gray.shape[0] - 1).astype(np.intp),
+        np.clip(xs, 0, gray.shape[1] - 1).astype(np.intp),
+    ]
+    dark = (value < fit.paper * 0.6) & inside
+    result: npt.NDArray[np.bool_] = dark.mean(axis=(1, 2)) > 0.5
+    return result
+
+
+class OwnCodes:
+    """Identifies pages of our own print for one election."""
+
+    def __init__(self, election: Election, layouts: Sequence[BallotLayout]) -> None:
+        self._election = election
+        self._hash10 = bytes.fromhex(election.hash)[:10]
+        self._pages = {
+            (layout.style_index, page.page): page for layout in layouts for page in layout.pages
+        }
+        self._language_bits: dict[tuple[int, int], set[int]] = {}
+        first = layouts[0].pages[0]
+        self._qr = next((p.qr for b in layouts for p in b.pages if p.qr is not None), None)
+        marks = code_marks(first)
+        # A long mark reaches further in: the spot midway between the two inner ends tells.
+        spot = MARK_OUTER_MM + (SHORT_MM + LONG_MM) / 2
+        width, height = first.width_mm, first.height_mm
+        x = {"left": spot, "right": width - spot}
+        y = {"top": spot, "bottom": height - spot}
+        self._x = np.array([x.get(m.edge, m.x_mm) for m in marks])
+        self._y = np.array([y.get(m.edge, m.y_mm) for m in marks])
+
+    def identify(self, gray: Gray, fit: Registration) -> PageIdentity | None:
+        """See `Identifier`."""
+        bits = ink_at(gray, fit, self._x, self._y).astype(int)
+        edge = _try(decode_bits, bits.tolist())
+        printed = self._read_qr(gray, fit)
+        flags: list[Flag] = []
+        if edge is not None and printed is not None and edge != printed:
+            raise PageRefusedError(
+                RefusalReason.CODES_DISAGREE,
+                "the QR code and the edge marks name different pages; look at the sheet for a "
+                "second one or a pasted code",
+            )
+        code = edge or printed
+        if code is None:
+            code = self._nearest(bits)
+            if code is None:
+                return None
+            flags.append(Flag(NOTE, "damaged edge code completed from the election's own codes"))
+        elif edge is None:
+            flags.append(Flag(NOTE, "edge code unreadable; read by its QR code"))
+        elif printed is None:
+            flags.append(Flag(NOTE, "QR code unreadable; read by its edge marks"))
+        return self._look_up(code, tuple(flags))
+
+    def _read_qr(self, gray: Gray, fit: Registration) -> PageCode | None:
+        if self._qr is None:
+            return None
+        q = self._qr
+        x = np.array([q.x_mm - QR_MARGIN_MM, q.x_mm + q.width_mm + QR_MARGIN_MM] * 2)
+        y = np.repeat([q.y_mm - QR_MARGIN_MM, q.y_mm + q.height_mm + QR_MARGIN_MM], 2)
+        px, py = fit.to_px(x, y)
+        left, top = max(0, int(px.min())), max(0, int(py.min()))
+        crop = np.ascontiguousarray(gray[top : int(py.max()) + 1, left : int(px.max()) + 1])
+        if min(crop.shape, default=0) < 20:
+            return None
+        for candidate in (crop, cv2.GaussianBlur(crop, (3, 3), 0)):
+            found = zxingcpp.read_barcodes(
+                candidate, formats=zxingcpp.BarcodeFormat.QRCode, try_downscale=False
+            )
+            for code in found:
+                decoded = _try(decode_text, code.text)
+                if decoded is not None:
+                    return decoded
+        return None
+
+    def _nearest(self, bits: npt.NDArray[np.int_]) -> PageCode | None:
+        """The election's own code nearest to what was read, if it is clearly the one.
+
+        All codes that this election can print differ in many bits through their check sum.
+        """
+        possible = [
+            PageCode(self._hash10, style, precinct, page, kind, languages)
+            for style, page in self._pages
+            for precinct in range(len(self._election.precincts) + 1)
+            for kind in ("official", "test", "sample")
+            for languages in self._languages(style)
+        ]
+        if not possible or len(possible) > 200_000:
+            return None
+        table = np.array([encode_bits(code) for code in possible], dtype=np.int8)
+        differ = (table != bits[None, : table.shape[1]]).sum(axis=1)
+        order = np.argsort(differ)
+        best = int(differ[order[0]])
+        second = int(differ[order[1]]) if order.size > 1 else 10**6
+        if best <= REPAIR_BITS and second - best >= REPAIR_MARGIN:
+            return possible[int(order[0])]
+        return None
+
+    def _languages(self, style_index: int) -> tuple[int, ...]:
+        from election.codes import page_code
+
+        style = self._election.ballot_styles[style_index]
+        return (page_code(self._election, style.id, 1).languages,)
+
+    def _look_up(self, code: PageCode, flags: tuple[Flag, ...]) -> PageIdentity:
+        if code.election_hash10 != self._hash10:
+            raise PageRefusedError(
+                RefusalReason.WRONG_ELECTION,
+                f"printed for an election with hash {code.election_hash10.hex()}…, the loaded "
+                f"one is {self._hash10.hex()}…; load the definition it was printed from",
+            )
+        page = self._pages.get((code.style_index, code.page))
+        if page is None:
+            raise PageRefusedError(
+                RefusalReason.UNKNOWN_STYLE,
+                f"ballot style number {code.style_index}, page {code.page} is not among the "
+                "layouts read here",
+            )
+        precinct = None
+        if code.precinct_index:
+            if code.precinct_index > len(self._election.precincts):
+                raise PageRefusedError(
+                    RefusalReason.UNKNOWN_STYLE, "its code names a precinct that does not exist"
+                )
+            precinct = self._election.precincts[code.precinct_index - 1].id
+        return PageIdentity(page, precinct, code.kind, flags)
+
+
+class NewHampshireCodes:
+    """Identifies pages of the New Hampshire form by their bottom row of marks."""
+
+    def __init__(self, imported: VxElection) -> None:
+        self._imported = imported
+        self._pages = {
+            (layout.ballot_style_id, page.side): page
+            for layout in imported.layouts
+            for page in layout.pages
+        }
+        grid = imported.layouts[0].pages[0].grid
+        points = [grid.point(c, grid.rows - 1) for c in range(1, METADATA_BITS + 1)]
+        self._x = np.array([p[0] for p in points])
+        self._y = np.array([p[1] for p in points])
+
+    def identify(self, gray: Gray, fit: Registration) -> PageIdentity | None:
+        """See `Identifier`."""
+        bits = ink_at(gray, fit, self._x, self._y).astype(int).tolist()
+        back = decode_back(bits)
+        if back is not None:
+            day, month, year = self._imported.date
+            if (back.day, back.month, back.year) != (day, month, year):
+                raise PageRefusedError(
+                    RefusalReason.WRONG_ELECTION,
+                    f"a back printed for {back.day:02}.{back.month:02}.20{back.year:02}; the "
+                    f"loaded election is of {day:02}.{month:02}.20{year:02}",
+                )
+            return self._back()
+        front = decode_front(bits)
+        if front is None:
+            return None
+        style = self._imported.card_numbers.get(front.card_number)
+        if style is None:
+            raise PageRefusedError(
+                RefusalReason.UNKNOWN_STYLE,
+                f"card number {front.card_number} is not in this election definition",
+            )
+        page = self._pages.get((style, "front"))
+        if page is None:
+            raise PageRefusedError(
+                RefusalReason.UNKNOWN_STYLE, f"ballot style {style} has no targets on its front"
+            )
+        return PageIdentity(page, self._precinct(style), "official")
+
+    def _back(self) -> PageIdentity:
+        backs = [page for (_, side), page in self._pages.items() if side == "back"]
+        if len(backs) != 1:
+            raise PageRefusedError(
+                RefusalReason.UNKNOWN_STYLE,
+                f"a back names no ballot style, and this election has {len(backs)} with a back; "
+                "scan it together with its front",
+            )
+        return PageIdentity(backs[0], self._precinct(backs[0].ballot_style_id), "official")
+
+    def _precinct(self, style_id: str) -> str | None:
+        precincts = self._imported.election.style(style_id).precincts
+        return precincts[0] if len(precincts) == 1 else None
+
+
+def _try(decode, value):  # type: ignore[no-untyped-def]
+    try:
+        return decode(value)
+    except CodeError:
+        return None

@@ -1,0 +1,330 @@
+"""Fit a page: from its timing marks to a map of mm on the print to px in the scan.
+
+The map is a Coons patch over the four edges: each edge bends and stretches as its own
+marks do, so paper that slips, stretches or is held back on one side or in the middle is
+followed row by row (one homography for the whole page would not). Source: Coons,
+"Surfaces for computer-aided design of space forms", 1967.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from election.layout import Edge
+from scanner.errors import PageRefusedError, RefusalReason
+from scanner.page_form import EdgeForm, PageForm
+from scanner.reading import Thresholds
+from scanner.timing_marks import (
+    EdgeMarks,
+    Floats,
+    Gray,
+    best_line,
+    chain,
+    find_candidates,
+    paper_and_threshold,
+)
+
+MM_PER_INCH = 25.4
+#: An edge with fewer than this share of its marks is not trusted.
+MIN_MARKS_SHARE = 0.6
+#: A mark this far from where its neighbours put it is a merged or foreign thing, mm.
+OUTLIER_MM = 0.9
+#: Slip at the page's edge, in pitches of the timing marks, up to which numbering is tried,
+#: and how much worse the next best numbering must be.
+MAX_SLIP_PITCHES = 0.75
+SHIFT_MARGIN_PITCHES = 0.5
+#: A scan longer than the paper by more than this share holds more than one sheet.
+TWO_SHEETS_SHARE = 1.35
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A fitted page. `curves` are the four edges as (mm along, x px, y px) polylines."""
+
+    form: PageForm
+    curves: dict[Edge, tuple[Floats, Floats, Floats]]
+    corners: Floats
+    dpi: float
+    skew_deg: float
+    residual_mm: float
+    paper: float
+    ink_threshold: float
+    missing_marks: int
+
+    def to_px(self, x_mm: Floats, y_mm: Floats) -> tuple[Floats, Floats]:
+        """Places on the print, mm, to px in the (upright) scan; arrays of one shape."""
+        edges = self.form.by_edge
+        x_low, x_high = edges["left"].reference_mm, edges["right"].reference_mm
+        y_low = edges["top"].reference_mm
+        y_high = _bottom_reference(self.form)
+        u = (x_mm - x_low) / (x_high - x_low)
+        v = (y_mm - y_low) / (y_high - y_low)
+        out = []
+        for axis in (1, 2):
+            top = np.interp(x_mm, self.curves["top"][0], self.curves["top"][axis])
+            bottom = np.interp(x_mm, self.curves["bottom"][0], self.curves["bottom"][axis])
+            left = np.interp(y_mm, self.curves["left"][0], self.curves["left"][axis])
+            right = np.interp(y_mm, self.curves["right"][0], self.curves["right"][axis])
+            c = self.corners[:, axis - 1]
+            twist = (1 - u) * (1 - v) * c[0] + u * (1 - v) * c[1] + (1 - u) * v * c[2] + u * v * c[3]
+            out.append((1 - v) * top + v * bottom + (1 - u) * left + u * right - twist)
+        return out[0], out[1]
+
+
+def _bottom_reference(form: PageForm) -> float:
+    bottom = form.by_edge.get("bottom")
+    if bottom is not None:
+        return bottom.reference_mm
+    return form.grid.point(0, form.grid.rows - 1)[1]
+
+
+def register(gray: Gray, form: PageForm, thresholds: Thresholds) -> Registration:
+    """Fit one page of a known form that stands upright or upside down.
+
+    Args:
+        gray: uint8[h, w], portrait.
+        form: paper size and timing marks.
+
+    Raises:
+        PageRefusedError: no timing marks, too skewed, cut off, two sheets, poor fit.
+    """
+    height, width = gray.shape
+    ppm = width / form.width_mm
+    if height > width * form.height_mm / form.width_mm * TWO_SHEETS_SHARE:
+        raise PageRefusedError(
+            RefusalReason.TWO_SHEETS,
+            f"the scan is {height / ppm:.0f} mm long for a page of {form.height_mm:.0f} mm; "
+            "feed the sheets one by one",
+        )
+    paper, threshold = paper_and_threshold(gray)
+    lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}
+    for name, edge in form.by_edge.items():
+        found = find_candidates(gray, edge, ppm, threshold)
+        middle = (height if name in ("left", "right") else width) / 2
+        member, slope = best_line(found, ppm, middle)
+        along, across = found.along[member], found.across[member]
+        if along.size < MIN_MARKS_SHARE * edge.along_mm.size:
+            reason = RefusalReason.NO_TIMING_MARKS if along.size < 6 else RefusalReason.CUT_OFF
+            raise PageRefusedError(
+                reason,
+                f"{along.size} of {edge.along_mm.size} timing marks found on the {name} edge; "
+                "scan the whole sheet again",
+            )
+        lines[name] = (edge, along, across, slope)
+    skew = _skew(lines)
+    if abs(skew) > thresholds.max_skew_deg:
+        raise PageRefusedError(
+            RefusalReason.TOO_SKEWED,
+            f"turned by {skew:.1f} degrees, over the limit of {thresholds.max_skew_deg:g}; "
+            "feed the sheet straight",
+        )
+    marks = {name: _number(name, lines, form) for name in lines}
+    return _fit(marks, form, paper, threshold, skew, thresholds)
+
+
+def _skew(lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]) -> float:
+    """Rotation in degrees: the mean over the edges' own slopes (signs brought together)."""
+    angles = [
+        math.degrees(math.atan(slope)) * (-1.0 if name in ("left", "right") else 1.0)
+        for name, (_, _, _, slope) in lines.items()
+    ]
+    return float(np.mean(angles))
+
+
+def _number(
+    name: Edge, lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]], form: PageForm
+) -> EdgeMarks:
+    """Chain the marks of one edge and number them from the crossing with its neighbour edge."""
+    edge, along, across, slope = lines[name]
+    count = edge.along_mm.size
+    pitch_mm = (edge.along_mm[-1] - edge.along_mm[0]) / (count - 1)
+    steps = np.diff(along)
+    guess = (along[-1] - along[0]) / (edge.along_mm[-1] - edge.along_mm[0]) * pitch_mm
+    near = steps[(steps > 0.6 * guess) & (steps < 1.5 * guess)]
+    pitch = float(np.median(near)) if near.size >= 4 else guess
+    members, numbers = chain(along, pitch)
+    along, across = along[members], across[members]
+    if along.size < MIN_MARKS_SHARE * count:
+        raise PageRefusedError(
+            RefusalReason.CUT_OFF,
+            f"only {along.size} of {count} timing marks on the {name} edge are evenly spaced; "
+            "scan the whole sheet again",
+        )
+    # Where this edge's line meets the neighbouring edges' lines is a known place in mm.
+    first = _crossing(name, "top" if name in ("left", "right") else "left", lines)
+    ends = []
+    if first is not None:
+        where, reference_mm = first
+        offset_mm = (along[0] - where) / pitch * pitch_mm + reference_mm
+        ends.append((offset_mm - edge.along_mm[0]) / pitch_mm - numbers[0])
+    last = _crossing(name, "bottom" if name in ("left", "right") else "right", lines)
+    if last is not None:
+        where, reference_mm = last
+        offset_mm = reference_mm - (where - along[-1]) / pitch * pitch_mm
+        ends.append((offset_mm - edge.along_mm[0]) / pitch_mm - numbers[-1])
+    return EdgeMarks(numbers + _shift(name, int(numbers[-1]), count, ends), along, across, slope)
+
+
+def _shift(name: Edge, span: int, count: int, ends: list[float]) -> int:
+    """The number of the first chained mark: a whole number that fits the edge and its ends.
+
+    `ends` are what the crossings with the neighbouring edges say; a slip at the very edge
+    of the page can put each off by more than half a pitch, but not every number fits.
+    The print found at the targets is what finally confirms the numbering.
+    """
+    possible = range(max(0, count - span))
+    distance = sorted((max((abs(e - s) for e in ends), default=0.0), s) for s in possible)
+    if not distance or distance[0][0] > MAX_SLIP_PITCHES:
+        raise PageRefusedError(
+            RefusalReason.CUT_OFF,
+            f"the timing marks on the {name} edge do not begin and end where the page's other "
+            "edges say; scan the whole sheet again",
+        )
+    if len(distance) > 1 and distance[1][0] - distance[0][0] < SHIFT_MARGIN_PITCHES:
+        raise PageRefusedError(
+            RefusalReason.CUT_OFF,
+            f"{span + 1} timing marks in a row on the {name} edge where {count} are printed, "
+            "and their place is not certain; scan the whole sheet again",
+        )
+    return distance[0][1]
+
+
+
+
+def _crossing(
+    name: Edge, other: Edge, lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]
+) -> tuple[float, float] | None:
+    """Where edge `name` (its place along, px) meets edge `other`, and that place in mm."""
+    if other not in lines:
+        return None
+    _, along_a, across_a, slope_a = lines[name]
+    edge_b, along_b, across_b, slope_b = lines[other]
+    # a: across = A + slope_a·along ; b likewise with the axes exchanged. The near ends of
+    # both are used, so that bent paper is followed.
+    near_a = np.argsort(np.abs(along_a - np.median(across_b)))[:8]
+    near_b = np.argsort(np.abs(along_b - np.median(across_a)))[:8]
+    a0 = float(np.median(across_a[near_a] - slope_a * along_a[near_a]))
+    b0 = float(np.median(across_b[near_b] - slope_b * along_b[near_b]))
+    # along_a = across_b = b0 + slope_b·along_b ; along_b = across_a = a0 + slope_a·along_a
+    place = (b0 + slope_b * a0) / (1 - slope_a * slope_b)
+    return place, edge_b.reference_mm
+
+
+def _fit(
+    marks: dict[Edge, EdgeMarks],
+    form: PageForm,
+    paper: float,
+    threshold: float,
+    skew: float,
+    thresholds: Thresholds,
+) -> Registration:
+    curves: dict[Edge, tuple[Floats, Floats, Floats]] = {}
+    squares: list[Floats] = []
+    missing = 0
+    scale: list[float] = []
+    for name, found in marks.items():
+        edge = form.by_edge[name]
+        mm = edge.along_mm[found.index]
+        px_per_mm = float(np.polyfit(mm, found.along, 1)[0])
+        scale.append(px_per_mm)
+        along, across, keep, misfit = _clean(mm, found.along, found.across, px_per_mm)
+        squares.append(misfit / px_per_mm)
+        missing += edge.along_mm.size - int(keep.sum())
+        curves[name] = _curve(name, mm[keep], along, across, form)
+    if "bottom" not in curves:
+        curves["bottom"] = _straight_bottom(curves, form)
+    residual = float(np.sqrt(np.mean(np.concatenate(squares) ** 2)))
+    if residual > thresholds.max_residual_mm:
+        raise PageRefusedError(
+            RefusalReason.POOR_FIT,
+            f"timing marks misfit by {residual:.2f} mm, over the limit of "
+            f"{thresholds.max_residual_mm:g} mm; smooth the sheet and scan it again",
+        )
+    return Registration(
+        form=form,
+        curves=curves,
+        corners=_corners(curves, form),
+        dpi=float(np.mean(scale)) * MM_PER_INCH,
+        skew_deg=skew,
+        residual_mm=residual,
+        paper=paper,
+        ink_threshold=threshold,
+        missing_marks=missing,
+    )
+
+
+def _clean(
+    mm: Floats, along: Floats, across: Floats, px_per_mm: float
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_], Floats]:
+    """Drop marks far from where their neighbours put them; also the misfit of the others, px.
+
+    The misfit of a mark is its distance from the line between its two neighbours.
+    """
+    keep = np.ones(mm.size, dtype=bool)
+    misfit = np.zeros(mm.size)
+    for values in (along, across):
+        share = (mm[1:-1] - mm[:-2]) / (mm[2:] - mm[:-2])
+        between = values[:-2] + share * (values[2:] - values[:-2])
+        off = np.zeros(mm.size)
+        off[1:-1] = np.abs(values[1:-1] - between)
+        # One bad mark also spoils its neighbours' figure: it alone exceeds theirs twofold.
+        worst = off > OUTLIER_MM * px_per_mm
+        side = np.maximum(np.concatenate([[0], off[:-1]]), np.concatenate([off[1:], [0]]))
+        keep &= ~(worst & (off > 1.6 * side))
+        misfit = np.maximum(misfit, off)
+    return along[keep], across[keep], keep, misfit[keep]
+
+
+def _curve(
+    name: Edge, mm: Floats, along: Floats, across: Floats, form: PageForm
+) -> tuple[Floats, Floats, Floats]:
+    """An edge as a polyline over mm, stretched a little past its first and last mark."""
+    reach = np.array([0.0, form.height_mm if name in ("left", "right") else form.width_mm])
+    n = min(5, mm.size)
+    ends = []
+    for place, part in ((reach[0], slice(None, n)), (reach[1], slice(-n, None))):
+        line_along = np.polyfit(mm[part], along[part], 1)
+        line_across = np.polyfit(mm[part], across[part], 1)
+        ends.append((np.polyval(line_along, place), np.polyval(line_across, place)))
+    full_mm = np.concatenate([[reach[0]], mm, [reach[1]]])
+    full_along = np.concatenate([[ends[0][0]], along, [ends[1][0]]])
+    full_across = np.concatenate([[ends[0][1]], across, [ends[1][1]]])
+    if name in ("left", "right"):
+        return full_mm, full_across, full_along
+    return full_mm, full_along, full_across
+
+
+def _at(curve: tuple[Floats, Floats, Floats], mm: float) -> Floats:
+    return np.array([np.interp(mm, curve[0], curve[1]), np.interp(mm, curve[0], curve[2])])
+
+
+def _straight_bottom(
+    curves: dict[Edge, tuple[Floats, Floats, Floats]], form: PageForm
+) -> tuple[Floats, Floats, Floats]:
+    """A bottom edge without sure marks: spaced as the top is, between the sides' last marks."""
+    y = _bottom_reference(form)
+    x_low = form.by_edge["left"].reference_mm
+    x_high = form.by_edge["right"].reference_mm
+    left, right = _at(curves["left"], y), _at(curves["right"], y)
+    mm, top_x, _ = curves["top"]
+    t0, t1 = np.interp([x_low, x_high], mm, top_x)
+    share = (top_x - t0) / (t1 - t0)
+    return mm, left[0] + share * (right[0] - left[0]), left[1] + share * (right[1] - left[1])
+
+
+def _corners(curves: dict[Edge, tuple[Floats, Floats, Floats]], form: PageForm) -> Floats:
+    """The patch's corners float64[4, 2] px: top-left, top-right, bottom-left, bottom-right."""
+    x_low = form.by_edge["left"].reference_mm
+    x_high = form.by_edge["right"].reference_mm
+    y_low, y_high = form.by_edge["top"].reference_mm, _bottom_reference(form)
+    return np.array(
+        [
+            (_at(curves[row], x) + _at(curves[side], y)) / 2
+            for row, y in (("top", y_low), ("bottom", y_high))
+            for side, x in (("left", x_low), ("right", x_high))
+        ]
+    )
