@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import sys
 
-import click
 import typer
 
 from console.commands import COMMANDS
@@ -33,6 +32,8 @@ def build_app(names: tuple[str, ...] = COMMANDS) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
+    # A callback keeps the command's name even where only one command is loaded.
+    app.callback()(lambda: None)
     for name in names:
         importlib.import_module(f"console.commands.{name}").register(app)
     return app
@@ -43,17 +44,13 @@ def main(argv: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     # Only the command asked for is imported: a read should not wait for plots or keys.
     wanted = tuple(n for n in COMMANDS if n in arguments[:1]) or COMMANDS
+    code: int | str | None = 0
     try:
-        code = build_app(wanted)(args=arguments, standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except click.exceptions.Abort:
-        sys.stderr.write("ballotbench: stopped by the user\n")
-        code = 1
-    except click.ClickException as error:
-        error.show()
-        code = 2
+        # Typer prints wrong use itself and ends with exit code 2.
+        build_app(wanted)(args=arguments)
+    except SystemExit as stop:
+        code = stop.code
     except ROOM_ERRORS as error:
         sys.stderr.write(f"ballotbench: {' '.join(str(error).split())}\n")
         code = 1
-    sys.exit(code or 0)
+    sys.exit(code)

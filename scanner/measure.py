@@ -20,9 +20,9 @@ Patches = npt.NDArray[np.float32]
 
 #: Resolution of the cut-out targets, px per mm (203 dpi), and their side, px.
 PATCH_PX_PER_MM = 8.0
-PATCH_PX = 64
+PATCH_PX = 80
 #: The outline is searched this far round its expected place, mm.
-SEARCH_MM = 1.0
+SEARCH_MM = 2.0
 #: A pixel is ink where it is at least this much of the way from paper to black.
 DARK = 0.35
 #: Print on the blank darker than this is left out of what a voter can have drawn.
@@ -31,6 +31,8 @@ PRINT = 0.18
 INSET_MM = 0.45
 #: An outline found with at least this contrast places its target by itself.
 SURE_OUTLINE = 0.22
+#: A shift may differ from its neighbours' median by this much, mm: paper does not jump.
+NEIGHBOUR_MM = 0.8
 #: Share of a printed outline that must be seen for it to count as there.
 OUTLINE_SEEN = 0.6
 #: Samples across and down a write-in area.
@@ -265,7 +267,8 @@ def _align(
     weight -= halo / np.maximum(halo.sum(axis=(1, 2), keepdims=True), 1.0)
     reach = round(SEARCH_MM * PATCH_PX_PER_MM)
     size = PATCH_PX + 2 * reach
-    spectrum = np.fft.rfft2(dark, s=(size, size), axes=(1, 2))
+    # A hairline outline is widened first, so that it meets the drawn one at all.
+    spectrum = np.fft.rfft2(_dilate(dark), s=(size, size), axes=(1, 2))
     pattern = np.fft.rfft2(weight, s=(size, size), axes=(1, 2))
     match = np.fft.irfft2(spectrum * np.conj(pattern), s=(size, size), axes=(1, 2))
     span = np.arange(-reach, reach + 1)
@@ -286,7 +289,7 @@ def _align(
     near = np.argsort(far, axis=1)[:, : min(5, int(sure.sum()))]
     expect_x = np.median(dx[sure][near], axis=1)
     expect_y = np.median(dy[sure][near], axis=1)
-    lost = ~sure | (np.hypot(dx - expect_x, dy - expect_y) > 0.5 * PATCH_PX_PER_MM)
+    lost = ~sure | (np.hypot(dx - expect_x, dy - expect_y) > NEIGHBOUR_MM * PATCH_PX_PER_MM)
     out_x = np.where(lost, np.rint(expect_x), dx).astype(np.int64)
     out_y = np.where(lost, np.rint(expect_y), dy).astype(np.int64)
     return out_x, out_y

@@ -166,17 +166,21 @@ def _number(
         where, reference_mm = last
         offset_mm = reference_mm - (where - along[-1]) / pitch * pitch_mm
         ends.append((offset_mm - edge.along_mm[0]) / pitch_mm - numbers[-1])
-    return EdgeMarks(numbers + _shift(name, int(numbers[-1]), count, ends), along, across, slope)
+    # Where the corners belong to the sides, a corner mark may be chained as one too many.
+    spare = 1 if edge.indices[0] > 0 else 0
+    index = numbers + _shift(name, int(numbers[-1]), count, ends, spare)
+    own = (index >= 0) & (index < count)
+    return EdgeMarks(index[own], along[own], across[own], slope)
 
 
-def _shift(name: Edge, span: int, count: int, ends: list[float]) -> int:
+def _shift(name: Edge, span: int, count: int, ends: list[float], spare: int) -> int:
     """The number of the first chained mark: a whole number that fits the edge and its ends.
 
     `ends` are what the crossings with the neighbouring edges say; a slip at the very edge
     of the page can put each off by more than half a pitch, but not every number fits.
     The print found at the targets is what finally confirms the numbering.
     """
-    possible = range(max(0, count - span))
+    possible = range(-spare, count - span + spare)
     distance = sorted((max((abs(e - s) for e in ends), default=0.0), s) for s in possible)
     if not distance or distance[0][0] > MAX_SLIP_PITCHES:
         raise PageRefusedError(

@@ -1,0 +1,86 @@
+# What people type. `make demo` and `make test` need nothing beforehand but python3, make and
+# the packages that `make system-deps` names. A second run of anything set up is instant.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check
+ROOMS   := election scanner hardware firmware_sim tally console
+CHECKED := $(ROOMS) tests tools benchmarks
+# How many tests run at once; `make test JOBS=0` runs them one after the other.
+JOBS    ?= auto
+
+.PHONY: help setup demo test lint bench soak lock traceability system-deps clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# --- Set-up ---------------------------------------------------------------------------------
+
+setup: $(VENV)/.base  ## make .venv with the locked libraries and the project
+
+# The stamp is made last: a venv without pip (python3-venv missing) is made again.
+$(VENV)/.made:
+	@tools/make-venv "$(PYTHON)" $(VENV)
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.made lock/base.txt pyproject.toml
+	@echo "Installing the locked libraries (once) …"
+	@$(PIP) install --quiet --require-hashes -r lock/base.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base lock/test.txt
+	@echo "Installing the locked test tools (once) …"
+	@$(PIP) install --quiet --require-hashes -r lock/test.txt
+	@touch $@
+
+system-deps:  ## install the Debian packages that are missing (as root)
+	@tools/system-deps
+
+# --- What it is for -------------------------------------------------------------------------
+
+demo: $(VENV)/.base  ## play an election night: ballots, scans, count, signatures, report
+	@$(BIN)/ballotbench demo --out demo-out
+
+# Without root the tests still run; those that need a missing tool say so.
+test:  ## run the tests
+	@tools/system-deps --try
+	@$(MAKE) --no-print-directory $(VENV)/.test
+	@$(BIN)/python -m pytest -q -n $(JOBS) $(if $(filter 0,$(JOBS)),,--dist worksteal) $(PYTEST_ARGS)
+
+lint: $(VENV)/.test  ## style, types, who may import whom
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test  ## measure speed; figures in .benchmarks/, ratios on the screen
+	@mkdir -p .benchmarks
+	@$(BIN)/python -m pytest -q benchmarks -o addopts= --benchmark-only \
+		--benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
+	@$(BIN)/python tools/bench_table.py .benchmarks/latest.json
+
+soak: $(VENV)/.test  ## run the tests over and over for SECONDS (default 600), in new random cases
+	@$(BIN)/python tools/soak.py --seconds $(or $(SECONDS),600)
+
+# --- Upkeep ---------------------------------------------------------------------------------
+
+# Versions for every system and Python from 3.11 on, with hashes; no names of package indexes.
+COMPILE := pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
+
+lock: $(VENV)/.made  ## choose and lock library versions anew (needs uv)
+	@uv=$$(command -v $(BIN)/uv || command -v uv) || { \
+		echo "make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 1; }; \
+	$$uv $(COMPILE) --upgrade --extra build --output-file lock/base.txt; \
+	$$uv $(COMPILE) --upgrade --extra build --extra test --constraint lock/base.txt \
+		--output-file lock/test.txt
+
+traceability: $(VENV)/.base  ## write docs/traceability.md anew
+	@$(BIN)/python tools/traceability.py
+
+clean:  ## remove everything made, the environment too
+	rm -rf $(VENV) demo-out dist build .benchmarks .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find $(CHECKED) -name __pycache__ -type d -prune -exec rm -rf {} +
