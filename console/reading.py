@@ -129,8 +129,8 @@ class BatchReader:
             self._refuse(path, 1, reason)
         if not pages:
             # A blank back beside a printed front is nothing to report; a file of blanks is.
-            for number, refusal in blanks:
-                self._refuse(path, number, refusal)
+            for number, blank in blanks:
+                self._refuse(path, number, blank)
         return pages
 
     def _record(self, sheet: Sequence[_Page]) -> None:

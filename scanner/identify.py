@@ -6,18 +6,18 @@ its bottom row. A code that does not belong to the loaded election refuses the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import zxingcpp
 
-from election.codes import PageCode, decode_bits, decode_text, encode_bits
+from election.codes import PageCode, decode_bits, decode_text, encode_bits, page_code
 from election.errors import CodeError
-from election.geometry import MARK_OUTER_MM, SHORT_MM, LONG_MM, code_marks
+from election.geometry import LONG_MM, MARK_OUTER_MM, SHORT_MM, code_marks
 from election.importers.vxsuite import METADATA_BITS, VxElection, decode_back, decode_front
 from election.layout import BallotLayout, PageLayout
 from election.model import Election
@@ -26,6 +26,7 @@ from scanner.reading import Flag
 from scanner.registration import Registration
 
 Gray = npt.NDArray[np.uint8]
+_Raw = TypeVar("_Raw")
 
 #: Kind of a flag that asks for nobody (see `interpretation.NOTE_KINDS`).
 NOTE = "note"
@@ -132,7 +133,9 @@ class OwnCodes:
             return None
         for candidate in (crop, cv2.GaussianBlur(crop, (3, 3), 0)):
             found = zxingcpp.read_barcodes(
-                candidate, formats=zxingcpp.BarcodeFormat.QRCode, try_downscale=False
+                candidate,
+                formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]),
+                try_downscale=False,
             )
             for code in found:
                 decoded = _try(decode_text, code.text)
@@ -164,8 +167,6 @@ class OwnCodes:
         return None
 
     def _languages(self, style_index: int) -> tuple[int, ...]:
-        from election.codes import page_code
-
         style = self._election.ballot_styles[style_index]
         return (page_code(self._election, style.id, 1).languages,)
 
@@ -252,7 +253,7 @@ class NewHampshireCodes:
         return precincts[0] if len(precincts) == 1 else None
 
 
-def _try(decode, value):  # type: ignore[no-untyped-def]
+def _try(decode: Callable[[_Raw], PageCode], value: _Raw) -> PageCode | None:
     try:
         return decode(value)
     except CodeError:

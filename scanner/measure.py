@@ -180,9 +180,10 @@ def measure(
     left_x, left_y = fit.to_px(x_mm - 1.0, y_mm)
     down_x, down_y = fit.to_px(x_mm, y_mm + 1.0)
     up_x, up_y = fit.to_px(x_mm, y_mm - 1.0)
-    jac = np.stack(
-        [(right_x - left_x), (down_x - up_x), (right_y - left_y), (down_y - up_y)], axis=1
-    ) / 2.0
+    jac = (
+        np.stack([(right_x - left_x), (down_x - up_x), (right_y - left_y), (down_y - up_y)], axis=1)
+        / 2.0
+    )
     ax, ay = _axes()
     map_x = centre_x[:, None, None] + jac[:, 0, None, None] * ax + jac[:, 1, None, None] * ay
     map_y = centre_y[:, None, None] + jac[:, 2, None, None] * ax + jac[:, 3, None, None] * ay
@@ -197,9 +198,7 @@ def measure(
     scores = new_ink.sum(axis=(1, 2)) / np.maximum(free, 1)
 
     line = templates.outline > 0.5
-    seen = ((_dilate(moved) > PRINT) & line).sum(axis=(1, 2)) / np.maximum(
-        line.sum(axis=(1, 2)), 1
-    )
+    seen = ((_dilate(moved) > PRINT) & line).sum(axis=(1, 2)) / np.maximum(line.sum(axis=(1, 2)), 1)
     write_in = np.full(len(targets), np.nan, np.float32)
     if templates.areas.size:
         write_in[templates.areas] = _write_ins(gray, fit, templates, dx_mm, dy_mm)
@@ -309,4 +308,5 @@ def _write_ins(
     px, py = fit.to_px(x, y)
     dark = _darkness(_sample(gray, px, py, fit.paper), fit.paper)
     ink = (dark >= DARK) & (_dilate(_dilate(templates.area_print)) <= PRINT)
-    return ink.mean(axis=(1, 2)).astype(np.float32)
+    share: npt.NDArray[np.float32] = ink.mean(axis=(1, 2)).astype(np.float32)
+    return share

@@ -178,9 +178,7 @@ class PageReader:
         return PageReader(self._families, replace(thresholds))
 
 
-def classify(
-    scores: npt.NDArray[np.float32], thresholds: Thresholds
-) -> tuple[MarkClass, ...]:
+def classify(scores: npt.NDArray[np.float32], thresholds: Thresholds) -> tuple[MarkClass, ...]:
     """Scores to classes: below `marginal` no mark, from `definite` a mark, else marginal."""
     return tuple(
         MarkClass.MARK
@@ -216,7 +214,10 @@ def _check_pixels(gray: Gray) -> None:
 def is_blank(gray: Gray) -> bool:
     """Whether nothing is printed or written here (the unprinted back of a sheet)."""
     sample = gray[::5, ::5]
-    inner = sample[sample.shape[0] // 40 : -sample.shape[0] // 40, sample.shape[1] // 40 : -sample.shape[1] // 40]
+    inner = sample[
+        sample.shape[0] // 40 : -sample.shape[0] // 40,
+        sample.shape[1] // 40 : -sample.shape[1] // 40,
+    ]
     paper = float(np.median(inner))
     return paper > 100 and float((inner < 0.6 * paper).mean()) < BLANK_INK_SHARE
 

@@ -70,7 +70,9 @@ class Registration:
             left = np.interp(y_mm, self.curves["left"][0], self.curves["left"][axis])
             right = np.interp(y_mm, self.curves["right"][0], self.curves["right"][axis])
             c = self.corners[:, axis - 1]
-            twist = (1 - u) * (1 - v) * c[0] + u * (1 - v) * c[1] + (1 - u) * v * c[2] + u * v * c[3]
+            twist = (
+                (1 - u) * (1 - v) * c[0] + u * (1 - v) * c[1] + (1 - u) * v * c[2] + u * v * c[3]
+            )
             out.append((1 - v) * top + v * bottom + (1 - u) * left + u * right - twist)
         return out[0], out[1]
 
@@ -195,8 +197,6 @@ def _shift(name: Edge, span: int, count: int, ends: list[float], spare: int) -> 
             "and their place is not certain; scan the whole sheet again",
         )
     return distance[0][1]
-
-
 
 
 def _crossing(
@@ -325,10 +325,8 @@ def _corners(curves: dict[Edge, tuple[Floats, Floats, Floats]], form: PageForm) 
     x_low = form.by_edge["left"].reference_mm
     x_high = form.by_edge["right"].reference_mm
     y_low, y_high = form.by_edge["top"].reference_mm, _bottom_reference(form)
+    rows: tuple[tuple[Edge, float], ...] = (("top", y_low), ("bottom", y_high))
+    sides: tuple[tuple[Edge, float], ...] = (("left", x_low), ("right", x_high))
     return np.array(
-        [
-            (_at(curves[row], x) + _at(curves[side], y)) / 2
-            for row, y in (("top", y_low), ("bottom", y_high))
-            for side, x in (("left", x_low), ("right", x_high))
-        ]
+        [(_at(curves[row], x) + _at(curves[side], y)) / 2 for row, y in rows for side, x in sides]
     )

@@ -272,9 +272,7 @@ def _layout(
         targets = tuple(_target(p, grid) for p in raw["gridPositions"] if p["side"] == side)
         if targets:
             pages.append(PageLayout(style_id, number, side, width, height, grid, marks, targets))
-    return BallotLayout(
-        election.id, election.hash, style_id, index, paper, ("en",), tuple(pages)
-    )
+    return BallotLayout(election.id, election.hash, style_id, index, paper, ("en",), tuple(pages))
 
 
 def _target(raw: dict[str, Any], grid: Grid) -> Target:
@@ -291,6 +289,4 @@ def _target(raw: dict[str, Any], grid: Grid) -> Target:
         a = raw["writeInArea"]
         left, top = grid.point(a["x"], a["y"])
         area = Box(left, top, a["width"] * grid.dx_mm, a["height"] * grid.dy_mm)
-    return Target(
-        raw["contestId"], option, column, row, x, y, "oval", OVAL_MM[0], OVAL_MM[1], area
-    )
+    return Target(raw["contestId"], option, column, row, x, y, "oval", OVAL_MM[0], OVAL_MM[1], area)
