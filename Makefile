@@ -1,4 +1,4 @@
-# What people type. `make demo` and `make test` need nothing beforehand but python3, make and
+# What people type. `make setup` and `make test` need nothing beforehand but python3, make and
 # the packages that `make system-deps` names. A second run of anything set up is instant.
 
 PYTHON  ?= python3
@@ -10,7 +10,7 @@ CHECKED := $(ROOMS) tests tools benchmarks
 # How many tests run at once; `make test JOBS=0` runs them one after the other.
 JOBS    ?= auto
 
-.PHONY: help setup demo test lint bench soak lock traceability system-deps clean
+.PHONY: help setup test lint bench lock system-deps clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,9 +40,6 @@ system-deps:  ## install the Debian packages that are missing (as root)
 
 # --- What it is for -------------------------------------------------------------------------
 
-demo: $(VENV)/.base  ## play an election night: ballots, scans, count, signatures, report
-	@$(BIN)/ballotbench demo --out demo-out
-
 # Without root the tests still run; those that need a missing tool say so.
 test:  ## run the tests
 	@tools/system-deps --try
@@ -61,9 +58,6 @@ bench: $(VENV)/.test  ## measure speed; figures in .benchmarks/, ratios on the s
 		--benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
 	@$(BIN)/python tools/bench_table.py .benchmarks/latest.json
 
-soak: $(VENV)/.test  ## run the tests over and over for SECONDS (default 600), in new random cases
-	@$(BIN)/python tools/soak.py --seconds $(or $(SECONDS),600)
-
 # --- Upkeep ---------------------------------------------------------------------------------
 
 # Versions for every system and Python from 3.11 on, with hashes; no names of package indexes.
@@ -76,9 +70,6 @@ lock: $(VENV)/.made  ## choose and lock library versions anew (needs uv)
 	$$uv $(COMPILE) --upgrade --extra build --output-file lock/base.txt; \
 	$$uv $(COMPILE) --upgrade --extra build --extra test --constraint lock/base.txt \
 		--output-file lock/test.txt
-
-traceability: $(VENV)/.base  ## write docs/traceability.md anew
-	@$(BIN)/python tools/traceability.py
 
 clean:  ## remove everything made, the environment too
 	rm -rf $(VENV) demo-out dist build .benchmarks .hypothesis .import_linter_cache \
