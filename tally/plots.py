@@ -11,6 +11,7 @@ import html
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 #: Stand-in colours drawn by matplotlib, and the page's variables put in their place.
 INK, FAINT, BAR, MORE, LESS = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
@@ -68,7 +69,9 @@ def _draw(
     height_in: float,
 ) -> str:
     """Run `draw` on fresh axes and give an `<svg>` element for a page."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # Letters are drawn by the reader's fonts; those here only measure.
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.subplots())
@@ -158,7 +161,11 @@ def differences_plot(rows: Sequence[tuple[str, int, int]], *, prefix: str, title
         reach = max([*more, *(-v for v in less), 1]) * 1.25
         axes.set_xlim(-reach, reach)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("◂ more on paper        votes        more in the electronic count ▸")
+        # Both sides are amounts: the side says whose, so the axis needs no minus signs.
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
+        for x, side, words in ((0, "left", "◂ more on paper"), (1, "right", "more electronic ▸")):
+            axes.text(x, 1.02, words, transform=axes.transAxes, ha=side, va="bottom", color=INK)
+        axes.set_xlabel("votes")
 
     words = "; ".join(f"{n}: electronic {e} more, paper {p} more" for n, e, p in rows)
     return _draw(
@@ -169,6 +176,12 @@ def differences_plot(rows: Sequence[tuple[str, int, int]], *, prefix: str, title
         width_in=8,
         height_in=1.0 + 0.36 * len(rows),
     )
+
+
+def _diameter(per_row: Sequence[int], radii: Sequence[float]) -> float:
+    """Dot size in points: three quarters of its place, at about 90 points a unit."""
+    across = [math.pi * r / n for r, n in zip(radii, per_row, strict=True) if n]
+    return max(1.0, min(24.0, 0.75 * 90 * min([1.4 / len(radii), *across])))
 
 
 def hemicycle_plot(seats: Mapping[str, int], *, prefix: str, title: str) -> str:
@@ -189,6 +202,7 @@ def hemicycle_plot(seats: Mapping[str, int], *, prefix: str, title: str) -> str:
     )[::-1]
 
     def draw(axes: Axes) -> None:
+        diameter = _diameter(per_row, radii)
         start = 0
         for index, (name, n) in enumerate(taken):
             mine = points[start : start + n]
@@ -196,20 +210,23 @@ def hemicycle_plot(seats: Mapping[str, int], *, prefix: str, title: str) -> str:
             axes.scatter(
                 [r * math.cos(a) for a, r in mine],
                 [r * math.sin(a) for a, r in mine],
-                s=150 if total < 120 else 40,
+                s=diameter**2,
                 color=LIST_COLOURS[index % len(LIST_COLOURS)],
                 label=f"{_short(name)}: {n}",
                 linewidths=0,
             )
-        axes.text(0, 0.05, str(total), ha="center", fontsize=26, color=INK)
+        axes.text(0, 0.0, str(total), ha="center", va="bottom", fontsize=26, color=INK)
+        axes.set_xlim(-2.6, 2.6)
+        axes.set_ylim(-0.15, 2.6)
         axes.set_aspect("equal")
         axes.axis("off")
         if taken:
             axes.legend(
                 loc="upper center",
-                bbox_to_anchor=(0.5, -0.02),
+                bbox_to_anchor=(0.5, 0.0),
                 ncols=3,
                 frameon=False,
+                markerscale=min(1.0, 10 / diameter),
                 handletextpad=0.3,
             )
 

@@ -15,7 +15,7 @@ A class is an explanation, not a pardon: everything but the first two is a findi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -346,7 +346,7 @@ def _silence(profile: Profile) -> list[Finding]:
 
 
 def _notes(
-    comparisons: Iterable[Comparison],
+    comparisons: Sequence[Comparison],
     controls: Iterable[ControlResult],
     not_compared: tuple[str, ...],
     profile: Profile,
@@ -361,6 +361,7 @@ def _notes(
     open_controls = sum(c.status == "not_evaluable" for c in controls)
     if open_controls:
         notes.append(f"{open_controls} control ratios could not be checked: figures are missing.")
-    if profile.reconciliation.precedence == "silent":
+    # Where a finding asks the question, it says so itself.
+    if profile.reconciliation.precedence == "silent" and not any(map(_is_finding, comparisons)):
         notes.append("The profile does not say which record prevails (NVT-10).")
     return tuple(notes)
