@@ -226,6 +226,10 @@ class NewHampshireCodes:
         if front is None:
             return None
         style = self._imported.card_numbers.get(front.card_number)
+        if not self._imported.card_numbers and len(self._imported.layouts) == 1:
+            # A definition that does not name its styles by card number, with one style only:
+            # the print at the targets still has to agree.
+            style = self._imported.layouts[0].ballot_style_id
         if style is None:
             raise PageRefusedError(
                 RefusalReason.UNKNOWN_STYLE,

@@ -140,11 +140,6 @@ def _text(value: Any) -> dict[str, str]:
     return {"en": str(value).strip()[:500] or "-"}
 
 
-def _identifier(value: Any) -> str:
-    """Their ids end in punctuation at times; ours must begin with a letter or digit."""
-    return str(value)
-
-
 def _contest(raw: dict[str, Any], write_ins: int) -> dict[str, Any]:
     if raw["type"] == "yesno":
         options = [
