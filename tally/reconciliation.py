@@ -234,10 +234,9 @@ def _difference_finding(c: Comparison, profile: Profile) -> Finding:
             "less than the hand count has more in all."
         )
     if c.probability is not None:
-        about = "" if c.probability.exact else "at most "
         rate = c.probability.rate_ppm
         sentence += (
-            f" Slips of that size have a probability of {about}{c.probability.words()} at "
+            f" Slips of that size have a probability of {c.probability.words()} at "
             f"{rate} per million ballots: "
             + (
                 "human error may explain it."

@@ -92,7 +92,7 @@ def reconcile(
                 soft_wrap=True,
             )
         stdout.print(
-            f"{len(result.compared)} precincts compared, {len(result.findings)} findings. "
+            f"Precincts compared: {len(result.compared)}; findings: {len(result.findings)}. "
             f"Report: {paths.html}",
             markup=False,
             highlight=False,

@@ -29,6 +29,7 @@ from firmware_sim.trust import (
 )
 from scanner.cvr import CastVoteRecord, new_record
 from scanner.reading import ContestReading, ContestStatus, SheetInterpretation
+from tally.paper import contests_in
 
 NOW = datetime(2026, 3, 19, 18, 0, tzinfo=UTC)
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -198,15 +199,14 @@ def paper_rows(votes: Mapping[str, Mapping[str, Mapping[str, int]]], election: E
     """A hand count file of votes by precinct, contest and option, zeros filled in."""
     lines = ["precinct,contest,option,votes"]
     for precinct, contests in votes.items():
-        for style in election.precinct_styles(precinct):
-            for contest in election.style_contests(style.id):
-                given = contests.get(contest.id, {})
-                lines += [
-                    f"{precinct},{contest.id},{o},{given.get(o, 0)}" for o in contest.option_ids()
-                ]
-                lines += [
-                    f"{precinct},{contest.id},{o},{given[o]}"
-                    for o in ("invalid", "ballots")
-                    if o in given
-                ]
+        for contest in contests_in(election, precinct):
+            given = contests.get(contest.id, {})
+            lines += [
+                f"{precinct},{contest.id},{o},{given.get(o, 0)}" for o in contest.option_ids()
+            ]
+            lines += [
+                f"{precinct},{contest.id},{o},{given[o]}"
+                for o in ("invalid", "ballots")
+                if o in given
+            ]
     return ("\n".join(lines) + "\n").encode()
