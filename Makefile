@@ -10,7 +10,7 @@ CHECKED := $(ROOMS) tests tools benchmarks
 # How many tests run at once; `make test JOBS=0` runs them one after the other.
 JOBS    ?= auto
 
-.PHONY: help setup test lint bench lock system-deps clean
+.PHONY: help setup test lint bench lock traceability system-deps clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,9 @@ lock: $(VENV)/.made  ## choose and lock library versions anew (needs uv)
 	$$uv $(COMPILE) --upgrade --extra build --output-file lock/base.txt; \
 	$$uv $(COMPILE) --upgrade --extra build --extra test --constraint lock/base.txt \
 		--output-file lock/test.txt
+
+traceability: $(VENV)/.base  ## write docs/traceability.md anew
+	@$(BIN)/python tools/traceability.py
 
 clean:  ## remove everything made, the environment too
 	rm -rf $(VENV) demo-out dist build .benchmarks .hypothesis .import_linter_cache \

@@ -1,0 +1,104 @@
+"""Bytes to and from a port: a thin layer over pyserial that never blocks for long.
+
+Any URL of `serial.serial_for_url` will do: a device (`/dev/ttyUSB0`, `COM3`), a pty,
+`socket://HOST:PORT`, `rfc2217://HOST:PORT`, `loop://`, `spy://…`.
+"""
+
+from __future__ import annotations
+
+import io
+import select
+from typing import Protocol
+
+import serial
+
+from hardware.errors import LinkError
+
+#: Ports without a file to wait on (rfc2217) are asked this often, in seconds.
+_SLICE_S = 0.02
+
+_CHUNK = 65_536
+
+
+class ByteStream(Protocol):
+    """What the link needs of a port."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`; raises LinkError."""
+        ...
+
+    def read(self, timeout_s: float) -> bytes:
+        """Bytes as soon as there are any; b"" when none came in time; raises LinkError."""
+        ...
+
+    def close(self) -> None:
+        """Release the port; never raises."""
+        ...
+
+
+class SerialStream:
+    """A port opened through pyserial."""
+
+    def __init__(self, url: str, *, baudrate: int = 115_200, write_timeout_s: float = 5.0) -> None:
+        """Open the port for this program alone and drop what lay unread in it.
+
+        Raises:
+            LinkError: there is no such port, or it cannot be opened.
+        """
+        self.url = url
+        try:
+            self._port = serial.serial_for_url(
+                url, baudrate=baudrate, timeout=_SLICE_S, exclusive=True, do_not_open=True
+            )
+            self._port.open()
+            self._fd = self._file()
+            if self._fd is not None:
+                self._port.timeout = 0
+                # Not known to rfc2217; there the operating system's own limit holds.
+                self._port.write_timeout = write_timeout_s
+            self._port.reset_input_buffer()
+        # TypeError, AttributeError: how pyserial takes a URL without a port number.
+        except (OSError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
+            raise LinkError(f"the port {url} cannot be opened: {error}") from error
+
+    def write(self, data: bytes) -> None:
+        """See `ByteStream.write`."""
+        try:
+            self._port.write(data)
+        except (OSError, TypeError, AttributeError) as error:
+            raise self._broken(error) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """See `ByteStream.read`."""
+        try:
+            if self._fd is not None:
+                if not select.select([self._fd], [], [], max(timeout_s, 0.0))[0]:
+                    return b""
+                return bytes(self._port.read(_CHUNK))
+            left_s = max(timeout_s, 0.0)
+            while True:
+                first = bytes(self._port.read(max(1, self._port.in_waiting)))
+                left_s -= _SLICE_S
+                if first or left_s <= 0:
+                    return first
+        # TypeError, AttributeError: pyserial's reading of a port closed under it.
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise self._broken(error) from error
+
+    def close(self) -> None:
+        """See `ByteStream.close`."""
+        try:
+            self._port.close()
+        except (OSError, TypeError, AttributeError):
+            return
+
+    def _file(self) -> int | None:
+        try:
+            return int(self._port.fileno())
+        except (io.UnsupportedOperation, AttributeError):
+            return None
+
+    def _broken(self, error: Exception) -> LinkError:
+        return LinkError(
+            f"the link to {self.url} broke: {error}. Check the cable and that the machine is on"
+        )

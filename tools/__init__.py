@@ -1,0 +1,1 @@
+"""Small scripts for keeping the project; nothing here is installed with it."""
