@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import zxingcpp
 
-from election.codes import PageCode, decode_bits, decode_text, encode_bits, page_code
+from election.codes import (
+    CODE_BITS,
+    BallotKind,
+    PageCode,
+    decode_bits,
+    decode_text,
+    encode_bits,
+    page_code,
+)
 from election.errors import CodeError
 from election.geometry import LONG_MM, MARK_OUTER_MM, SHORT_MM, code_marks
 from election.importers.vxsuite import METADATA_BITS, VxElection, decode_back, decode_front
@@ -34,6 +42,7 @@ NOTE = "note"
 #: differ, and any other possible code differs in at least `REPAIR_MARGIN` more.
 REPAIR_BITS = 8
 REPAIR_MARGIN = 8
+REPAIR_MOST_CODES = 20_000
 #: White kept round the QR symbol when it is cut out, mm.
 QR_MARGIN_MM = 3.0
 
@@ -84,7 +93,7 @@ class OwnCodes:
         self._pages = {
             (layout.style_index, page.page): page for layout in layouts for page in layout.pages
         }
-        self._language_bits: dict[tuple[int, int], set[int]] = {}
+        self._possible: tuple[list[PageCode], npt.NDArray[np.int8]] | None = None
         first = layouts[0].pages[0]
         self._qr = next((p.qr for b in layouts for p in b.pages if p.qr is not None), None)
         marks = code_marks(first)
@@ -148,27 +157,38 @@ class OwnCodes:
 
         All codes that this election can print differ in many bits through their check sum.
         """
-        possible = [
-            PageCode(self._hash10, style, precinct, page, kind, languages)
-            for style, page in self._pages
-            for precinct in range(len(self._election.precincts) + 1)
-            for kind in ("official", "test", "sample")
-            for languages in self._languages(style)
-        ]
-        if not possible or len(possible) > 200_000:
+        if self._possible is None:
+            self._possible = self._possible_codes()
+        possible, table = self._possible
+        if not possible:
             return None
-        table = np.array([encode_bits(code) for code in possible], dtype=np.int8)
         differ = (table != bits[None, : table.shape[1]]).sum(axis=1)
         order = np.argsort(differ)
         best = int(differ[order[0]])
-        second = int(differ[order[1]]) if order.size > 1 else 10**6
+        second = int(differ[order[1]]) if order.size > 1 else bits.size
         if best <= REPAIR_BITS and second - best >= REPAIR_MARGIN:
             return possible[int(order[0])]
         return None
 
-    def _languages(self, style_index: int) -> tuple[int, ...]:
+    def _possible_codes(self) -> tuple[list[PageCode], npt.NDArray[np.int8]]:
+        """Every code this election can print, with its bits int8[n, CODE_BITS]; none where
+        they are too many to go through in the time a page may take."""
+        kinds: tuple[BallotKind, ...] = ("official", "test", "sample")
+        precincts = range(len(self._election.precincts) + 1)
+        if len(self._pages) * len(precincts) * len(kinds) > REPAIR_MOST_CODES:
+            return [], np.zeros((0, CODE_BITS), np.int8)
+        possible = [
+            PageCode(self._hash10, style, precinct, page, kind, languages)
+            for style, page in self._pages
+            for precinct in precincts
+            for kind in kinds
+            for languages in (self._languages(style),)
+        ]
+        return possible, np.array([encode_bits(code) for code in possible], dtype=np.int8)
+
+    def _languages(self, style_index: int) -> int:
         style = self._election.ballot_styles[style_index]
-        return (page_code(self._election, style.id, 1).languages,)
+        return page_code(self._election, style.id, 1).languages
 
     def _look_up(self, code: PageCode, flags: tuple[Flag, ...]) -> PageIdentity:
         if code.election_hash10 != self._hash10:

@@ -40,6 +40,8 @@ MAX_SKEW_DEG = 8.0
 DPI_RANGE = (140.0, 430.0)
 #: At least this share of a page's targets must show their printed outline (or be filled).
 MIN_PRINT_SHARE = 0.75
+#: A scan no longer than this times its width is tried in all four turns.
+NEARLY_SQUARE = 1.15
 #: A page with less ink than this share of its pixels is blank.
 BLANK_INK_SHARE = 0.0008
 
@@ -120,10 +122,12 @@ class PageReader:
             PageRefusedError: the page cannot be trusted; its reason says why.
         """
         _check_pixels(gray)
-        landscape = gray.shape[1] > gray.shape[0]
         refusals: list[PageRefusedError] = []
-        turns = (90, 270) if landscape else (0, 180)
-        for family in self._by_shape(gray, landscape):
+        turns: tuple[int, ...] = (90, 270) if gray.shape[1] > gray.shape[0] else (0, 180)
+        if max(gray.shape) < NEARLY_SQUARE * min(gray.shape):
+            # Too short for any paper: its shape does not tell which way it lies.
+            turns = (0, 180, 90, 270)
+        for family in self._by_shape(gray):
             for turn in turns:
                 upright = np.ascontiguousarray(np.rot90(gray, -turn // 90))
                 try:
@@ -138,7 +142,7 @@ class PageReader:
                     refusals.append(refusal)
         raise _weightiest(refusals)
 
-    def _by_shape(self, gray: Gray, landscape: bool) -> list[_Family]:
+    def _by_shape(self, gray: Gray) -> list[_Family]:
         aspect = max(gray.shape) / min(gray.shape)
         return sorted(
             self._families, key=lambda f: abs(f.form.height_mm / f.form.width_mm - aspect)

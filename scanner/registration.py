@@ -31,6 +31,8 @@ from scanner.timing_marks import (
 MM_PER_INCH = 25.4
 #: An edge with fewer than this share of its marks is not trusted.
 MIN_MARKS_SHARE = 0.6
+#: So many marks on one line are enough to tell its tilt.
+SKEW_SEEN_MARKS = 10
 #: A mark this far from where its neighbours put it is a merged or foreign thing, mm.
 OUTLIER_MM = 0.9
 #: Slip at the page's edge, in pitches of the timing marks, up to which numbering is tried,
@@ -109,23 +111,40 @@ def register(gray: Gray, form: PageForm, thresholds: Thresholds) -> Registration
         middle = (height if name in ("left", "right") else width) / 2
         member, slope = best_line(found, ppm, middle)
         along, across = found.along[member], found.across[member]
-        if along.size < MIN_MARKS_SHARE * edge.along_mm.size:
-            reason = RefusalReason.NO_TIMING_MARKS if along.size < 6 else RefusalReason.CUT_OFF
-            raise PageRefusedError(
-                reason,
-                f"{along.size} of {edge.along_mm.size} timing marks found on the {name} edge; "
-                "scan the whole sheet again",
-            )
+        turned = math.degrees(math.atan(slope))
+        if along.size >= SKEW_SEEN_MARKS and abs(turned) > thresholds.max_skew_deg:
+            # A tilted edge leaves its strip, so its marks are few: say the cause, not that.
+            raise _too_skewed(turned, thresholds)
         lines[name] = (edge, along, across, slope)
+    _check_edges(lines)
     skew = _skew(lines)
     if abs(skew) > thresholds.max_skew_deg:
-        raise PageRefusedError(
-            RefusalReason.TOO_SKEWED,
-            f"turned by {skew:.1f} degrees, over the limit of {thresholds.max_skew_deg:g}; "
-            "feed the sheet straight",
-        )
+        raise _too_skewed(skew, thresholds)
     marks = {name: _number(name, lines, form) for name in lines}
     return _fit(marks, form, paper, threshold, skew, thresholds)
+
+
+def _check_edges(lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]) -> None:
+    """Every edge needs most of its marks; a page with one good edge and a bare one is cut."""
+    shares = {name: along.size / edge.along_mm.size for name, (edge, along, _, _) in lines.items()}
+    worst = min(shares, key=lambda name: shares[name])
+    if shares[worst] >= MIN_MARKS_SHARE:
+        return
+    some = max(shares.values()) >= MIN_MARKS_SHARE
+    edge, along, _, _ = lines[worst]
+    raise PageRefusedError(
+        RefusalReason.CUT_OFF if some else RefusalReason.NO_TIMING_MARKS,
+        f"{along.size} of {edge.along_mm.size} timing marks found on the {worst} edge; "
+        "scan the whole sheet again",
+    )
+
+
+def _too_skewed(degrees: float, thresholds: Thresholds) -> PageRefusedError:
+    return PageRefusedError(
+        RefusalReason.TOO_SKEWED,
+        f"turned by {abs(degrees):.1f} degrees, over the limit of {thresholds.max_skew_deg:g}; "
+        "feed the sheet straight",
+    )
 
 
 def _skew(lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]) -> float:

@@ -54,9 +54,11 @@ class SheetReader:
         reader: PageReader | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
+        limits = thresholds or (reader.thresholds if reader else default_thresholds(profile))
         self.election = election
-        self.profile = profile
-        limits = thresholds or default_thresholds(profile)
+        # Write-in areas are judged by `interpret`, so the limits in force go there too.
+        marks = profile.marks.model_copy(update={"write_in": limits.write_in})
+        self.profile = profile.model_copy(update={"marks": marks})
         if reader is None:
             layouts = [design_ballot(election, profile, s.id) for s in election.ballot_styles]
             blanks = blank_references(election, profile, layouts)

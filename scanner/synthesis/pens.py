@@ -17,7 +17,8 @@ from election.layout import PageLayout, Target
 from scanner.synthesis.model import MarkKind, Pen, PenKind, SynthesisError, TrueMark
 from scanner.synthesis.strokes import Stroke, measured_width_mm, strokes_of
 
-OVERSAMPLE = 4
+#: Strokes have whole pixels of width: so much finer than the page, an area is within 5 %.
+OVERSAMPLE = 8
 #: Fixed-point fraction bits of OpenCV's drawing coordinates.
 _SHIFT = 4
 

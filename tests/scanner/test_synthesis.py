@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -103,6 +103,7 @@ def test_marks_hold_as_much_ink_as_their_truth_says(kind: MarkKind, pen: object,
 
 
 @given(share=st.floats(0.01, 0.2), index=st.integers(0, 2), seed=st.integers(0, 99))
+@example(share=0.01171875, index=2, seed=0)  # a dot of few pixels, once drawn too large
 @settings(max_examples=25, deadline=None)
 def test_a_measured_dash_has_the_area_it_was_given(share: float, index: int, seed: int) -> None:
     option = LAYOUT.targets[index].option_id
