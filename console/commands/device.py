@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from console.common import emit_json, progress, stderr, stdout
+from console.polling_day import play_day
 from election.definition import load_election
 from election.profile import load_profile
-from firmware_sim.device import DeviceSetup, DeviceState, OutcomeKind, PrecinctDevice
-from firmware_sim.errors import HumanStepError
+from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice, SheetOutcome
 from firmware_sim.journal import Journal
 from firmware_sim.reading import ScannerSheetReader
 from firmware_sim.trust import DeviceSigner
-from hardware.errors import FeederError
-
-if TYPE_CHECKING:
-    from hardware.interface import Feeder
-
-#: A fault is tried again this often, one after the other, before the device stops.
-MAX_FAULTS = 5
 
 app = typer.Typer(help="Run a precinct device.", no_args_is_help=True)
 
@@ -101,7 +93,7 @@ def run(
                 clock=lambda: datetime.now(UTC),
                 randomness=secrets.token_bytes,
             )
-            outcomes = _day(precinct_device, feeder, in_box, paper_seen_by)
+            outcomes = _day(precinct_device, in_box, paper_seen_by)
             package = precinct_device.export(issued=handed_out)
             totals = precinct_device.totals()
     finally:
@@ -110,49 +102,24 @@ def run(
     _report(as_json, export, totals, dict(precinct_device.counters), outcomes)
 
 
-def _day(
-    device: PrecinctDevice, feeder: Feeder, in_box: bool | None, seen_by: str
-) -> dict[str, int]:
-    """From wherever the device stands to printed results; counts sheets sent back by reason."""
+def _day(device: PrecinctDevice, in_box: bool | None, seen_by: str) -> dict[str, int]:
+    """The day with a progress bar; counts sheets sent back by reason."""
     if in_box is not None:
         device.answer_sheet_place(in_box=in_box, by=seen_by)
-    if device.state is DeviceState.CONFIGURED:
-        device.open_polls()
     sent_back: Counter[str] = Counter()
-    if device.state is DeviceState.POLLS_OPEN:
-        with progress() as bars:
-            task = bars.add_task("Sheets", total=None)
-            sent_back = _sheets(device, lambda: bars.advance(task))
-        device.close_polls()
-    elif device.state is DeviceState.POLLS_CLOSED and not device.results_printed:
-        device.close_polls()
-    return dict(sent_back)
+    with progress() as bars:
+        task = bars.add_task("Sheets", total=None)
 
-
-def _sheets(device: PrecinctDevice, done: Callable[[], None]) -> Counter[str]:
-    sent_back: Counter[str] = Counter()
-    faults = 0
-    while True:
-        try:
-            outcome = device.process_next()
-        except HumanStepError as step:
-            raise HumanStepError(
-                step.step, f"{step.question}: run again with --paper and --paper-seen-by NAME"
-            ) from step
-        if outcome.kind is OutcomeKind.TRAY_EMPTY:
-            return sent_back
-        if outcome.kind is OutcomeKind.FAULT:
-            faults += 1
-            if faults >= MAX_FAULTS:
-                raise FeederError(
-                    f"{outcome.detail}. The polls stay open: put it right and run again"
+        def tell(outcome: SheetOutcome) -> None:
+            if outcome.kind is not OutcomeKind.ACCEPTED:
+                sent_back[outcome.reason] += 1
+                stderr.print(
+                    f"sheet {outcome.kind}: {outcome.detail}", soft_wrap=True, markup=False
                 )
-            continue
-        faults = 0
-        if outcome.kind is not OutcomeKind.ACCEPTED:
-            sent_back[outcome.reason] += 1
-            stderr.print(f"sheet {outcome.kind}: {outcome.detail}", soft_wrap=True, markup=False)
-        done()
+            bars.advance(task)
+
+        play_day(device, tell)
+    return dict(sent_back)
 
 
 def _issued(values: list[str]) -> dict[str, int]:

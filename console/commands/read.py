@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from console.common import emit_json, progress, stdout
-from election.definition import load_election
-from election.importers.vxsuite import import_vxsuite, looks_like_vxsuite
-from election.profile import load_profile
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +20,8 @@ def read(
     scans: Annotated[list[Path], typer.Argument(help="Image files or folders of them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     definition: Annotated[
-        str, typer.Option("--format", help="auto, ballotbench or vxsuite.")
+        Literal["auto", "ballotbench", "vxsuite"],
+        typer.Option("--format", help="Form of the definition; auto tells by its content."),
     ] = "auto",
     profile: Annotated[
         str | None, typer.Option(help="Jurisdiction profile (name or TOML file).")
@@ -40,27 +37,10 @@ def read(
     Example: ballotbench read election.json scans/ --out results
     """
     # Heavy rooms only when this command runs.
+    from console.definitions import load_definition
     from console.reading import BatchReader, scan_files, write_batch
-    from scanner.reader import default_thresholds
-    from scanner.sheet import SheetReader
-    from scanner.thresholds import load_thresholds
 
-    if definition not in ("auto", "ballotbench", "vxsuite"):
-        raise typer.BadParameter("auto, ballotbench or vxsuite", param_hint="--format")
-    if definition == "vxsuite" or (definition == "auto" and _is_vxsuite(election)):
-        imported = import_vxsuite(election)
-        rules = load_profile(profile or imported.election.profile)
-        limits = default_thresholds(rules)
-        if thresholds is not None:
-            limits = load_thresholds(thresholds, limits)
-        sheets = SheetReader.for_vxsuite(imported, rules, limits)
-    else:
-        own = load_election(election)
-        rules = load_profile(profile or own.profile)
-        limits = default_thresholds(rules)
-        if thresholds is not None:
-            limits = load_thresholds(thresholds, limits)
-        sheets = SheetReader(own, rules, thresholds=limits)
+    sheets = load_definition(election, profile, definition).reader(thresholds)
     files = scan_files(scans)
     batch = BatchReader(sheets, out / "review")
     with progress() as bars:
@@ -90,10 +70,3 @@ def read(
             )
     if result.refused or not files:
         raise typer.Exit(1)
-
-
-def _is_vxsuite(path: Path) -> bool:
-    try:
-        return looks_like_vxsuite(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError):
-        return False

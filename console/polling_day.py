@@ -1,0 +1,53 @@
+"""A polling day of one device, from wherever it stands to printed results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from firmware_sim.device import DeviceState, OutcomeKind, PrecinctDevice, SheetOutcome
+from firmware_sim.errors import HumanStepError
+from hardware.errors import FeederError
+
+#: A fault is tried again this often, one after the other, before the device stops.
+MAX_FAULTS = 5
+
+
+def play_day(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) -> None:
+    """Open the polls, take sheets until the tray is empty, close and print the results.
+
+    A device that stopped in mid-day goes on where it was. `tell` hears what became of
+    each sheet.
+
+    Raises:
+        HumanStepError: a person must say where a sheet is.
+        FeederError: the scanner's fault does not go away; the polls stay open.
+    """
+    if device.state is DeviceState.CONFIGURED:
+        device.open_polls()
+    if device.state is DeviceState.POLLS_OPEN:
+        _take_sheets(device, tell)
+        device.close_polls()
+    elif device.state is DeviceState.POLLS_CLOSED and not device.results_printed:
+        device.close_polls()
+
+
+def _take_sheets(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) -> None:
+    faults = 0
+    while True:
+        try:
+            outcome = device.process_next()
+        except HumanStepError as step:
+            raise HumanStepError(
+                step.step, f"{step.question}: run again with --paper and --paper-seen-by NAME"
+            ) from step
+        if outcome.kind is OutcomeKind.TRAY_EMPTY:
+            return
+        if outcome.kind is OutcomeKind.FAULT:
+            faults += 1
+            if faults >= MAX_FAULTS:
+                raise FeederError(
+                    f"{outcome.detail}. The polls stay open: put it right and run again"
+                )
+            continue
+        faults = 0
+        tell(outcome)
