@@ -70,7 +70,7 @@ def test_a_day_resumes_where_it_stopped(tmp_path: Path) -> None:
                 clock=bench.clock,
                 randomness=secrets.token_bytes,
             )
-            return device_command._day(device, feeder, in_box, "the chair"), device
+            return device_command._day(device, in_box, "the chair"), device
 
     feeder.load([bench.GOOD, bench.UNREADABLE, bench.OTHER])
     feeder.change(fault="jam")
