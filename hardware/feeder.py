@@ -1,0 +1,143 @@
+"""The driver of a sheet-fed scanner on the serial link (docs/protocol.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+
+from hardware.errors import LinkError, ProtocolError
+from hardware.interface import Feeder, FeederStatus, HeldSheet
+from hardware.link import Link, LinkTiming
+from hardware.messages import (
+    MAX_BLOCK,
+    NONCE_BYTES,
+    TOKEN_BYTES,
+    Act,
+    BlockRequest,
+    FeedReply,
+    Hello,
+    Kind,
+    LastToken,
+    SideImage,
+    Status,
+    unpack_block,
+)
+from hardware.stream import ByteStream, SerialStream
+
+#: An image whose digest does not fit is fetched this often before it is refused.
+FETCHES = 2
+
+
+def open_feeder(url: str) -> Feeder:
+    """Connect to the scanner at a port: a device path, a pty or any URL of pyserial.
+
+    Raises:
+        LinkError: no such port, or no scanner that speaks the link answers there.
+    """
+    feeder = SerialFeeder(lambda: SerialStream(url))
+    feeder.status()
+    return feeder
+
+
+class SerialFeeder:
+    """`hardware.interface.Feeder` over the link.
+
+    A broken link is closed and raised; the next call opens it again, so that a scanner
+    that was unplugged or restarted is found by itself.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], ByteStream],
+        *,
+        timing: LinkTiming | None = None,
+        randomness: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """`connect` opens the stream, now and after every break."""
+        self._connect = connect
+        self._timing = timing
+        self._randomness = randomness
+        self._stream: ByteStream | None = None
+        self._link: Link | None = None
+        self._hello: Hello | None = None
+
+    def status(self) -> FeederStatus:
+        """See `Feeder.status`."""
+        status = Status.unpack(self._ask(Kind.STATUS))
+        if self._hello is None:  # pragma: no cover - `_ask` greets first
+            raise ProtocolError("the scanner was not greeted")
+        return FeederStatus(
+            ready=status.ready,
+            sheets_waiting=status.sheets_waiting,
+            place=status.place,
+            last_token=None if status.token is None else status.token.hex(),
+            box_count=status.box_count,
+            fault=status.fault,
+            model=self._hello.model,
+            firmware=self._hello.firmware,
+        )
+
+    def feed(self) -> HeldSheet | None:
+        """See `Feeder.feed`. Every image is checked against the digest announced for it."""
+        reply = FeedReply.unpack(self._ask(Kind.FEED))
+        if not reply.sides:
+            return None
+        return HeldSheet(tuple(self._image(n, side) for n, side in enumerate(reply.sides)))
+
+    def accept(self, token: str) -> None:
+        """See `Feeder.accept`."""
+        self._settle(Kind.ACCEPT, Act.ACCEPTED, token)
+
+    def return_sheet(self, token: str) -> None:
+        """See `Feeder.return_sheet`."""
+        self._settle(Kind.RETURN, Act.RETURNED, token)
+
+    def close(self) -> None:
+        """Release the port; a later call opens it again."""
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = self._link = self._hello = None
+
+    def _settle(self, kind: Kind, act: Act, token: str) -> None:
+        try:
+            raw = bytes.fromhex(token)
+        except ValueError:
+            raw = b""
+        if len(raw) != TOKEN_BYTES:
+            raise ProtocolError(f"a token is {2 * TOKEN_BYTES} hex digits, not {token[:40]!r}")
+        reply = LastToken.unpack(self._ask(kind, raw))
+        if reply != LastToken(act, raw):
+            self.close()
+            raise ProtocolError(f"the scanner confirmed another {kind.name} than was asked for")
+
+    def _image(self, side: int, announced: SideImage) -> bytes:
+        for _ in range(FETCHES):
+            image = bytearray()
+            while len(image) < announced.length:
+                size = min(MAX_BLOCK, announced.length - len(image))
+                block = BlockRequest(side, len(image), size)
+                image += unpack_block(self._ask(Kind.IMAGE_BLOCK, block.pack()), block)
+            if hashlib.sha256(image).digest() == announced.sha256:
+                return bytes(image)
+        self.close()
+        raise ProtocolError(
+            f"the image of side {side + 1} does not fit the digest that the scanner announced; "
+            "the sheet is still held: try again"
+        )
+
+    def _ask(self, kind: Kind, payload: bytes = b"") -> bytes:
+        try:
+            return self._open().request(kind, payload)
+        except LinkError:
+            self.close()
+            raise
+
+    def _open(self) -> Link:
+        if self._link is None:
+            self._stream = self._connect()
+            first = int.from_bytes(self._randomness(2), "big")
+            link = Link(self._stream, timing=self._timing, sequence=first)
+            self._hello = link.hello(self._randomness(NONCE_BYTES))
+            self._link = link
+        return self._link

@@ -1,0 +1,141 @@
+"""Requests and replies over frames: repeated until answered, acted on once.
+
+Rules, in full in docs/protocol.md:
+
+1. One request is open at a time. A repeat has the same sequence, so that the peer knows it
+   and answers again without acting again.
+2. A reply counts only with its request's type and sequence; anything else (late replies,
+   noise, damaged frames) is dropped.
+3. A request that stays unanswered after its repeats ends in `LinkError`, in bounded time
+   whatever the peer sends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hardware.errors import FeederError, LinkError, ProtocolError
+from hardware.framing import DELIMITER, PROTOCOL_VERSION, Frame, FrameReader, encode_frame
+from hardware.messages import NONCE_BYTES, REPLY, ErrorCode, ErrorReply, Event, Hello, Kind
+from hardware.stream import ByteStream
+
+#: Unasked events kept until they are taken; the oldest go first.
+MAX_EVENTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTiming:
+    """How long one attempt waits, in seconds, and how many attempts there are.
+
+    A FEED moves paper and scans it, so its answer may take longer; one image block takes
+    5.4 s at 115,200 baud.
+    """
+
+    reply_s: float = 1.0
+    feed_s: float = 8.0
+    block_s: float = 8.0
+    attempts: int = 4
+
+    def wait_s(self, kind: Kind) -> float:
+        """Seconds to wait for one answer."""
+        return {Kind.FEED: self.feed_s, Kind.IMAGE_BLOCK: self.block_s}.get(kind, self.reply_s)
+
+
+class Link:
+    """One side of the link, the one that asks. Not safe for several threads."""
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        *,
+        timing: LinkTiming | None = None,
+        sequence: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take over an open stream; `sequence` 0–65535 is that of the first request."""
+        self._stream = stream
+        self._timing = timing or LinkTiming()
+        self._sequence = sequence & 0xFFFF
+        self._clock = clock
+        self._reader = FrameReader()
+        #: What the peer told unasked, oldest first; taken by the caller.
+        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+
+    @property
+    def damaged(self) -> int:
+        """Frames dropped so far because they were no frames."""
+        return self._reader.damaged
+
+    def hello(self, nonce: bytes) -> Hello:
+        """Greet the peer; `nonce` (8 random bytes) tells its answer from an old one.
+
+        Raises:
+            ProtocolError: the peer speaks another version or is no scanner.
+            LinkError: no answer.
+        """
+        if len(nonce) != NONCE_BYTES:
+            raise ProtocolError(f"a nonce has {NONCE_BYTES} bytes, not {len(nonce)}")
+        reply = Hello.unpack(self.request(Kind.HELLO, nonce))
+        if reply.nonce != nonce:
+            raise ProtocolError("the scanner answered another greeting than ours")
+        if reply.protocol != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"the scanner speaks version {reply.protocol} of the link; this program speaks "
+                f"version {PROTOCOL_VERSION}. Update the older of the two"
+            )
+        return reply
+
+    def request(self, kind: Kind, payload: bytes = b"") -> bytes:
+        """Send a request until its reply comes; returns the reply's payload.
+
+        Raises:
+            FeederError: the scanner reports a fault of paper or motor.
+            ProtocolError: it refuses the request.
+            LinkError: no answer, or the port is gone.
+        """
+        sequence = self._sequence
+        self._sequence = (sequence + 1) & 0xFFFF
+        # The first zero ends whatever noise lies in the peer's reader.
+        data = DELIMITER + encode_frame(Frame(kind, sequence, payload))
+        for _ in range(self._timing.attempts):
+            self._stream.write(data)
+            reply = self._await(kind, sequence)
+            if reply is not None:
+                return reply
+        seen = f"; {self.damaged} damaged frames were dropped" if self.damaged else ""
+        raise LinkError(
+            f"the scanner did not answer {kind.name} in {self._timing.attempts} attempts{seen}. "
+            "Check the cable, the port and that the scanner is on"
+        )
+
+    def _await(self, kind: Kind, sequence: int) -> bytes | None:
+        deadline = self._clock() + self._timing.wait_s(kind)
+        while (left := deadline - self._clock()) > 0:
+            for frame in self._reader.feed(self._stream.read(left)):
+                if frame.version != PROTOCOL_VERSION:
+                    raise ProtocolError(
+                        f"the peer sends frames of version {frame.version}; this program "
+                        f"speaks version {PROTOCOL_VERSION}"
+                    )
+                if frame.type == Kind.EVENT:
+                    self.events.append(Event.unpack(frame.payload))
+                elif frame.sequence != sequence:
+                    continue
+                elif frame.type == kind | REPLY:
+                    return frame.payload
+                elif frame.type == Kind.ERROR:
+                    raise _refusal(kind, ErrorReply.unpack(frame.payload))
+        return None
+
+
+def _refusal(kind: Kind, reply: ErrorReply) -> FeederError | ProtocolError:
+    if reply.code is ErrorCode.FAULT:
+        return FeederError(f"the scanner reports {reply.text}: clear it")
+    if reply.code is ErrorCode.NO_SHEET:
+        return FeederError(f"the scanner holds no sheet for {kind.name}")
+    return ProtocolError(
+        f"the scanner refuses {kind.name} ({reply.code.name.lower()}): {reply.text}"
+    )

@@ -1,0 +1,8 @@
+"""Simulated devices: processes that behave like the machines, on a real port."""
+
+from __future__ import annotations
+
+from hardware.simulated.paper import PaperCounts
+from hardware.simulated.process import SimulatedScanner, start_simulated_scanner
+
+__all__ = ["PaperCounts", "SimulatedScanner", "start_simulated_scanner"]

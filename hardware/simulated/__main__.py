@@ -1,0 +1,59 @@
+"""`python -m hardware.simulated`: the simulated scanner's own process.
+
+Prints one line of JSON, {"url": …, "pid": …}, when it can be connected to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from hardware.errors import HardwareError
+from hardware.simulated.paper import Paper, read_deck
+from hardware.simulated.scanner import ScannerLogic
+from hardware.simulated.serve import Noise, serve
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until killed; 1 where deck, state or port cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m hardware.simulated", description=__doc__)
+    parser.add_argument("deck", type=Path)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--listen", default="pty")
+    parser.add_argument("--refeed", type=int, default=0)
+    parser.add_argument("--noise", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--until-stdin-ends", action="store_true")
+    options = parser.parse_args(argv)
+    if options.until_stdin_ends:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    try:
+        paper = Paper(options.state, refeed_returned=options.refeed)
+        paper.load(read_deck(options.deck))
+        noise = Noise(options.noise, options.seed) if options.noise else None
+        serve(options.listen, ScannerLogic(paper), _say_ready, noise)
+    except HardwareError as error:
+        sys.stderr.write(f"simulated scanner: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _say_ready(url: str) -> None:
+    sys.stdout.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_stdin() -> None:
+    """Whoever started us holds the other end: when it is gone, however, so are we."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

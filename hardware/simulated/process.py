@@ -1,0 +1,105 @@
+"""Start the simulated scanner as a process of its own, look at its paper, kill it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from hardware.simulated.paper import Paper, PaperCounts, PaperError
+
+
+class SimulatedScanner:
+    """A running scanner process. As a context manager it is stopped at the end.
+
+    `url` is what `hardware.feeder.open_feeder` takes; `pid` its process.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], url: str, state: Path) -> None:
+        """Made by `start_simulated_scanner`."""
+        self._process = process
+        self._paper = Paper(state)
+        self.url = url
+        self.pid = process.pid
+
+    def paper(self) -> PaperCounts:
+        """How many sheets lie where, now."""
+        return self._paper.counts()
+
+    def box(self) -> frozenset[str]:
+        """Names of the sheets in the box."""
+        return self._paper.box()
+
+    def set_fault(self, word: str | None) -> None:
+        """Jam it ("jam", "double_feed", "box_full"), or clear the fault with None."""
+        self._paper.set_fault(word)
+
+    def kill(self) -> None:
+        """Cut its power: SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End the process and close what was opened for it; may be called twice."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._paper.close()
+
+    def __enter__(self) -> SimulatedScanner:
+        """The scanner itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+
+def start_simulated_scanner(
+    deck: Path,
+    *,
+    state: Path,
+    listen: str = "pty",
+    refeed_returned: int = 0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> SimulatedScanner:
+    """Start a sheet-fed scanner over a folder of images and wait until it can be reached.
+
+    Args:
+        deck: the folder; see `hardware.simulated.paper.read_deck`.
+        state: folder in which it keeps where its paper is; with the same folder a
+            scanner that was killed goes on.
+        listen: "pty", "socket://HOST:PORT" or "rfc2217://HOST:PORT" (port 0: any free).
+        refeed_returned: how often a voter feeds a returned sheet again at once.
+        noise: share of its frames that are hurt on the line, by `seed`.
+
+    Raises:
+        PaperError: it did not start; says why.
+    """
+    command = [sys.executable, "-m", "hardware.simulated", str(deck)]
+    command += ["--state", str(state), "--listen", listen, "--refeed", str(refeed_returned)]
+    command += ["--noise", str(noise), "--seed", str(seed), "--until-stdin-ends"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    line = process.stdout.readline() if process.stdout else ""
+    if not line:
+        _, said = process.communicate()
+        lines = said.strip().splitlines()
+        raise PaperError(lines[-1] if lines else "the simulated scanner did not start")
+    return SimulatedScanner(process, json.loads(line)["url"], state)

@@ -1,0 +1,157 @@
+"""What the simulated scanner answers: one frame in, one frame out, no port and no clock."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from hardware.errors import ProtocolError
+from hardware.framing import PROTOCOL_VERSION, Frame
+from hardware.messages import (
+    MAX_BLOCK,
+    MAX_IMAGE,
+    NONCE_BYTES,
+    REPLY,
+    Act,
+    BlockRequest,
+    ErrorCode,
+    ErrorReply,
+    FeedReply,
+    Hello,
+    Kind,
+    LastToken,
+    SideImage,
+    Status,
+    pack_block,
+    unpack_token,
+)
+from hardware.simulated.paper import Paper
+
+MODEL = "Ballotbench simulated sheet-fed scanner"
+FIRMWARE = "1.0"
+
+
+class _RefusalError(Exception):
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        self.reply = ErrorReply(code, text)
+        super().__init__(text)
+
+
+class ScannerLogic:
+    """The command side of the scanner, over its paper."""
+
+    def __init__(self, paper: Paper) -> None:
+        """`paper` outlives this object: making it anew is what a reboot is."""
+        self._paper = paper
+        self._answered: tuple[Frame, Frame] | None = None
+        self._sides: tuple[bytes, ...] = ()
+        self._sides_of: tuple[Path, ...] | None = None
+
+    def answer(self, request: Frame) -> Frame | None:
+        """The reply to a request; None for a frame that is no request of this version.
+
+        A repeat of the request answered last is answered with the same reply, and nothing
+        is done again.
+        """
+        if request.version != PROTOCOL_VERSION or request.type & REPLY:
+            return None
+        if request.type != Kind.HELLO and self._answered is not None:
+            last, reply = self._answered
+            if last == request:
+                return reply
+        try:
+            payload, kind = self._act(request), request.type | REPLY
+        except _RefusalError as refusal:
+            payload, kind = refusal.reply.pack(), Kind.ERROR
+        except ProtocolError as error:
+            payload, kind = ErrorReply(ErrorCode.BAD_PAYLOAD, str(error)).pack(), Kind.ERROR
+        reply = Frame(kind, request.sequence, payload)
+        self._answered = (request, reply)
+        return reply
+
+    def _act(self, request: Frame) -> bytes:
+        match request.type:
+            case Kind.HELLO:
+                if len(request.payload) != NONCE_BYTES:
+                    raise ProtocolError(f"a greeting holds {NONCE_BYTES} bytes")
+                return Hello(request.payload, PROTOCOL_VERSION, MODEL, FIRMWARE).pack()
+            case Kind.STATUS:
+                return self._status().pack()
+            case Kind.FEED:
+                return self._feed().pack()
+            case Kind.IMAGE_BLOCK:
+                return self._block(BlockRequest.unpack(request.payload))
+            case Kind.ACCEPT:
+                return self._settle(unpack_token(request.payload), Act.ACCEPTED)
+            case Kind.RETURN:
+                return self._settle(unpack_token(request.payload), Act.RETURNED)
+            case Kind.LAST_TOKEN:
+                token, act = self._paper.last
+                return LastToken(act, token).pack()
+        raise _RefusalError(ErrorCode.UNKNOWN_COMMAND, f"no command {request.type:#04x}")
+
+    def _status(self) -> Status:
+        counts, (token, act) = self._paper.counts(), self._paper.last
+        fault = self._paper.fault
+        return Status(
+            ready=fault is None,
+            sheets_waiting=counts.tray > 0,
+            place=self._paper.place,
+            token=token,
+            last_act=act,
+            box_count=counts.box,
+            fault=fault,
+        )
+
+    def _feed(self) -> FeedReply:
+        self._check_fault()
+        if self._paper.draw_in() is None:
+            return FeedReply(())
+        return FeedReply(
+            tuple(
+                SideImage(len(side), hashlib.sha256(side).digest()) for side in self._held_sides()
+            )
+        )
+
+    def _block(self, request: BlockRequest) -> bytes:
+        sides = self._held_sides()
+        if not sides:
+            raise _RefusalError(ErrorCode.NO_SHEET, "no sheet is held")
+        if request.side >= len(sides) or not 0 < request.length <= MAX_BLOCK:
+            raise _RefusalError(ErrorCode.BAD_RANGE, "no such side, or a block too long or empty")
+        data = sides[request.side][request.offset : request.offset + request.length]
+        if len(data) != request.length:
+            raise _RefusalError(ErrorCode.BAD_RANGE, "the block ends after the image")
+        return pack_block(request, data)
+
+    def _settle(self, token: bytes, act: Act) -> bytes:
+        last, done = self._paper.last
+        if last == token:
+            # Told again: only confirmed. Told otherwise: the paper is gone already.
+            if done is not act:
+                raise _RefusalError(ErrorCode.TOKEN_USED, f"the token was {done.name.lower()}")
+            return LastToken(act, token).pack()
+        self._check_fault()
+        move = self._paper.accept if act is Act.ACCEPTED else self._paper.return_
+        if not move(token):
+            raise _RefusalError(ErrorCode.NO_SHEET, "no sheet is held")
+        return LastToken(act, token).pack()
+
+    def _check_fault(self) -> None:
+        fault = self._paper.fault
+        if fault is not None:
+            raise _RefusalError(ErrorCode.FAULT, fault)
+
+    def _held_sides(self) -> tuple[bytes, ...]:
+        files = self._paper.held()
+        if files is None:
+            self._sides, self._sides_of = (), None
+        elif files != self._sides_of:
+            try:
+                self._sides = tuple(file.read_bytes() for file in files)
+            except OSError as error:
+                raise _RefusalError(ErrorCode.FAULT, f"scan failed: {error.strerror}") from error
+            if not all(0 < len(side) <= MAX_IMAGE for side in self._sides):
+                raise _RefusalError(ErrorCode.FAULT, "scan failed: image empty or too large")
+            self._sides_of = files
+        return self._sides
