@@ -1,4 +1,4 @@
-# What people type. `make setup` and `make test` need nothing beforehand but python3, make and
+# What people type. `make demo` and `make test` need nothing beforehand but python3, make and
 # the packages that `make system-deps` names. A second run of anything set up is instant.
 
 PYTHON  ?= python3
@@ -9,8 +9,10 @@ ROOMS   := election scanner hardware firmware_sim tally console
 CHECKED := $(ROOMS) tests tools benchmarks
 # How many tests run at once; `make test JOBS=0` runs them one after the other.
 JOBS    ?= auto
+# Where `make demo` writes.
+OUT     ?= demo-out
 
-.PHONY: help setup test lint bench lock traceability system-deps clean
+.PHONY: help setup demo test lint bench lock traceability system-deps clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +41,9 @@ system-deps:  ## install the Debian packages that are missing (as root)
 	@tools/system-deps
 
 # --- What it is for -------------------------------------------------------------------------
+
+demo: $(VENV)/.base  ## play an election night; the report lands in demo-out/
+	@$(BIN)/ballotbench demo --out $(OUT) $(DEMO_ARGS)
 
 # Without root the tests still run; those that need a missing tool say so.
 test:  ## run the tests

@@ -12,6 +12,7 @@ import sys
 import typer
 
 from console.commands import COMMANDS
+from console.errors import ConsoleError
 from election.errors import ElectionError
 from firmware_sim.errors import FirmwareError
 from hardware.errors import HardwareError
@@ -19,7 +20,15 @@ from scanner.errors import ScannerError
 from tally.errors import TallyError
 
 #: What a user's input can cause; everything else is a defect of ours.
-ROOM_ERRORS = (ElectionError, ScannerError, HardwareError, FirmwareError, TallyError, OSError)
+ROOM_ERRORS = (
+    ElectionError,
+    ScannerError,
+    HardwareError,
+    FirmwareError,
+    TallyError,
+    ConsoleError,
+    OSError,
+)
 
 
 def build_app(names: tuple[str, ...] = COMMANDS) -> typer.Typer:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 #: In the order of an election: shown so by `ballotbench --help`.
 COMMANDS: tuple[str, ...] = (
+    "demo",
     "keys",
     "ballots",
     "read",
+    "devices",
+    "simulate",
+    "device",
     "verify",
     "tally",
     "seats",

@@ -9,7 +9,7 @@ import socket
 import tty
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import serial
@@ -152,9 +152,10 @@ class _Rfc2217Wire(_SocketWire):
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection)
-        loop = serial.serial_for_url("loop://")
+        loop: Any = serial.serial_for_url("loop://")
         # The manager's own answers go out as they are, ours with its escapes.
-        self._manager = serial.rfc2217.PortManager(loop, _SocketWire(connection))
+        raw: Any = _SocketWire(connection)
+        self._manager = serial.rfc2217.PortManager(loop, raw)
 
     def read(self) -> bytes:
         while data := super().read():

@@ -1,0 +1,75 @@
+"""`ballotbench simulate`: machines that are not there, on a port that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.common import emit_json, stdout
+
+app = typer.Typer(help="Simulate a device on a port.", no_args_is_help=True)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add `simulate` to the command line."""
+    parent.add_typer(app, name="simulate")
+
+
+@app.callback()
+def simulate() -> None:
+    """Simulate a device on a port."""
+
+
+@app.command("scanner")
+def scanner(
+    deck: Annotated[Path, typer.Argument(help="Folder of images: the sheets in the tray.")],
+    state: Annotated[Path, typer.Option(help="Folder that keeps where each sheet is.")],
+    listen: Annotated[
+        str, typer.Option(help="pty, socket://HOST:PORT or rfc2217://HOST:PORT.")
+    ] = "pty",
+    refeed: Annotated[
+        int, typer.Option(min=0, help="A returned sheet is fed again at once, so often.")
+    ] = 0,
+    noise: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of frames hurt on the line.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the port as JSON.")] = False,
+) -> None:
+    """Serve a sheet-fed precinct scanner until it is stopped (Ctrl-C).
+
+    It feeds the images of a folder in order of their names. Its paper stays where it is
+    when the process is killed: started again with the same --state it goes on.
+
+    Example: ballotbench simulate scanner scans --state scanner --listen socket://127.0.0.1:7001
+    """
+    from hardware.simulated.paper import Paper, read_deck
+    from hardware.simulated.scanner import ScannerLogic
+    from hardware.simulated.serve import Noise, serve
+
+    def ready(url: str) -> None:
+        counts = paper.counts()
+        if as_json:
+            emit_json({"url": url, "tray": counts.tray, "box": counts.box})
+        else:
+            stdout.print(
+                f"Scanner at {url}: {counts.tray} sheets in the tray, {counts.box} in the box. "
+                "Stop it with Ctrl-C.",
+                soft_wrap=True,
+                markup=False,
+                highlight=False,
+            )
+        # Whoever started us through a pipe waits for this line.
+        stdout.file.flush()
+
+    sheets = read_deck(deck)
+    paper = Paper(state, refeed_returned=refeed)
+    try:
+        paper.load(sheets)
+        serve(listen, ScannerLogic(paper), ready, Noise(noise, seed) if noise else None)
+    except KeyboardInterrupt:
+        stdout.print("Stopped; the paper stays where it is.")
+    finally:
+        paper.close()

@@ -1,0 +1,1 @@
+"""An election night on one machine: ballots printed, marked, scanned, counted, compared."""

@@ -1,0 +1,1 @@
+"""Serial and USB drivers, simulated peers and their faults."""

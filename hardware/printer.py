@@ -1,0 +1,124 @@
+"""Receipt printers: a tape's lines as ESC/POS to a serial port or into a file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from escpos.printer import Dummy
+
+from hardware.errors import HardwareError
+from hardware.stream import SerialStream
+from hardware.tape_image import lines_image
+
+#: A printer profile of python-escpos for 80 mm paper of 576 dots with a knife.
+PROFILE = "TM-T20II"
+#: Speed of receipt printers with a serial port as they leave the factory, baud.
+PRINTER_BAUD = 38_400
+_WINDOWS_PORT = re.compile(r"(?i)com[0-9]{1,3}")
+
+
+class PrinterError(HardwareError):
+    """The tape could not be printed; print it again when the printer is right."""
+
+
+class _Sink(Protocol):
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ReceiptPrinter:
+    """Prints tapes. A call that raises may have printed a part: print the whole again."""
+
+    def __init__(self, sink: _Sink) -> None:
+        """`sink` takes the bytes."""
+        self._sink = sink
+
+    def print_lines(self, lines: Sequence[str]) -> None:
+        """Print lines of text.
+
+        Raises:
+            PrinterError: the file cannot be written (disk full, …).
+            LinkError: the printer's port is gone.
+        """
+        if lines:
+            commands = Dummy(profile=PROFILE)
+            commands.hw("INIT")
+            commands.image(lines_image(lines))
+            self._sink.write(commands.output)
+
+    def cut(self) -> None:
+        """Cut the tape; raises as `print_lines`."""
+        commands = Dummy(profile=PROFILE)
+        commands.cut()
+        self._sink.write(commands.output)
+
+    def close(self) -> None:
+        """Release the port."""
+        self._sink.close()
+
+
+def open_printer(target: str) -> ReceiptPrinter:
+    """A printer at a serial port (device, pty, URL of pyserial), or a file for its bytes.
+
+    A terminal device, a URL, or a name like COM3 is a port. Anything else is a file, made
+    if it is not there and added to if it is; so is a USB printer (/dev/usb/lp0).
+
+    Raises:
+        LinkError: the port cannot be opened.
+        PrinterError: the file cannot be written.
+    """
+    if "://" in target or _WINDOWS_PORT.fullmatch(target) or _is_terminal(target):
+        return ReceiptPrinter(SerialStream(target, baudrate=PRINTER_BAUD))
+    return ReceiptPrinter(_FileSink(Path(target)))
+
+
+def _is_terminal(target: str) -> bool:
+    try:
+        if not Path(target).is_char_device():
+            return False
+        file = os.open(target, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        # Busy or not ours: whoever opens it as a port says so.
+        return True
+    try:
+        return os.isatty(file)
+    finally:
+        os.close(file)
+
+
+class _FileSink:
+    """Bytes added to a file and on the disk before `write` is done."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab"):
+                pass
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def write(self, data: bytes) -> None:
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                left = memoryview(data)
+                while left:
+                    left = left[file.write(left) :]
+                if self._path.is_file():  # a printer's device has no disk
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        return
+
+    def _failed(self, error: OSError) -> PrinterError:
+        return PrinterError(
+            f"the tape file {self._path} cannot be written: {error.strerror}. Free some space "
+            "or give another --printer"
+        )
