@@ -51,7 +51,9 @@ def _say_ready(url: str) -> None:
 
 def _end_with_stdin() -> None:
     """Whoever started us holds the other end: when it is gone, however, so are we."""
-    sys.stdin.buffer.read()
+    # Not sys.stdin: its lock would be held while the program ends by itself.
+    while os.read(0, 4096):
+        pass
     os._exit(0)
 
 
