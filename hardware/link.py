@@ -30,18 +30,24 @@ MAX_EVENTS = 64
 class LinkTiming:
     """How long one attempt waits, in seconds, and how many attempts there are.
 
-    A FEED moves paper and scans it, so its answer may take longer; one image block takes
-    5.4 s at 115,200 baud.
+    A FEED moves paper and scans it, so its answer may take several attempts: a repeat does
+    no harm. One image block takes 5.4 s at 115,200 baud, but its bytes come without a
+    pause: after `idle_s` of silence it is asked for again.
     """
 
     reply_s: float = 1.0
-    feed_s: float = 8.0
+    feed_s: float = 2.0
     block_s: float = 8.0
-    attempts: int = 4
+    idle_s: float = 0.5
+    attempts: int = 5
 
     def wait_s(self, kind: Kind) -> float:
         """Seconds to wait for one answer."""
         return {Kind.FEED: self.feed_s, Kind.IMAGE_BLOCK: self.block_s}.get(kind, self.reply_s)
+
+    def silence_s(self, kind: Kind) -> float:
+        """Seconds without a byte after which an answer is given up."""
+        return self.idle_s if kind is Kind.IMAGE_BLOCK else self.wait_s(kind)
 
 
 class Link:
@@ -113,8 +119,12 @@ class Link:
 
     def _await(self, kind: Kind, sequence: int) -> bytes | None:
         deadline = self._clock() + self._timing.wait_s(kind)
+        silence = self._timing.silence_s(kind)
         while (left := deadline - self._clock()) > 0:
-            for frame in self._reader.feed(self._stream.read(left)):
+            data = self._stream.read(min(left, silence))
+            if not data:
+                return None
+            for frame in self._reader.feed(data):
                 if frame.version != PROTOCOL_VERSION:
                     raise ProtocolError(
                         f"the peer sends frames of version {frame.version}; this program "
