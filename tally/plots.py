@@ -52,6 +52,8 @@ _STYLE: dict[Any, Any] = {
     "axes.facecolor": "none",
 }
 _LABEL_LENGTH = 34
+#: Width of every plot: text of 11 points is still read on a page 400 pixels wide.
+WIDTH_IN = 6.0
 
 
 def _short(label: str) -> str:
@@ -116,7 +118,7 @@ def votes_plot(names: Sequence[str], votes: Sequence[int], *, prefix: str, title
         axes.set_yticks(list(places), [_short(n) for n in names])
         axes.tick_params(length=0)
         axes.invert_yaxis()
-        axes.set_xlim(0, max([*votes, 1]) * 1.16)
+        axes.set_xlim(0, max([*votes, 1]) * 1.2)
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
 
@@ -126,7 +128,7 @@ def votes_plot(names: Sequence[str], votes: Sequence[int], *, prefix: str, title
         prefix=prefix,
         title=title,
         description=words,
-        width_in=8,
+        width_in=WIDTH_IN,
         height_in=0.5 + 0.36 * len(names),
     )
 
@@ -173,15 +175,15 @@ def differences_plot(rows: Sequence[tuple[str, int, int]], *, prefix: str, title
         prefix=prefix,
         title=title,
         description=words,
-        width_in=8,
+        width_in=WIDTH_IN,
         height_in=1.0 + 0.36 * len(rows),
     )
 
 
 def _diameter(per_row: Sequence[int], radii: Sequence[float]) -> float:
-    """Dot size in points: three quarters of its place, at about 90 points a unit."""
+    """Dot size in points: three quarters of its place, at about 70 points a unit."""
     across = [math.pi * r / n for r, n in zip(radii, per_row, strict=True) if n]
-    return max(1.0, min(24.0, 0.75 * 90 * min([1.4 / len(radii), *across])))
+    return max(1.0, min(20.0, 0.75 * 70 * min([1.4 / len(radii), *across])))
 
 
 def hemicycle_plot(seats: Mapping[str, int], *, prefix: str, title: str) -> str:
@@ -217,18 +219,20 @@ def hemicycle_plot(seats: Mapping[str, int], *, prefix: str, title: str) -> str:
             )
         axes.text(0, 0.0, str(total), ha="center", va="bottom", fontsize=26, color=INK)
         axes.set_xlim(-2.6, 2.6)
-        axes.set_ylim(-0.15, 2.6)
+        axes.set_ylim(-0.1, 2.55)
         axes.set_aspect("equal")
         axes.axis("off")
         if taken:
             axes.legend(
                 loc="upper center",
                 bbox_to_anchor=(0.5, 0.0),
-                ncols=3,
+                ncols=2,
                 frameon=False,
                 markerscale=min(1.0, 10 / diameter),
                 handletextpad=0.3,
             )
 
     words = "; ".join(f"{n}: {s} seats" for n, s in seats.items())
-    return _draw(draw, prefix=prefix, title=title, description=words, width_in=8, height_in=4.6)
+    return _draw(
+        draw, prefix=prefix, title=title, description=words, width_in=WIDTH_IN, height_in=3.7
+    )

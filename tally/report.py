@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tally.figures import say
 from tally.human_error import SIGNIFICANCE
 from tally.paper import BALLOTS, INVALID
 from tally.reconciliation import Comparison, DifferenceClass, Reconciliation
+from tally.seats import decimal_text
 from tally.totals import ElectionTotals, Outcome
 from tally.verification import PackageRefusedError, Verification, VerifiedPackage
 
@@ -353,6 +355,7 @@ def render_html(document: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["decimal"] = _decimal
     page = environment.get_template("report.html.j2")
     return page.render(r=document, names=names, plots=drawn)
 
@@ -360,3 +363,9 @@ def render_html(document: Mapping[str, Any]) -> str:
 def _number(value: int | None) -> str:
     """Digits in groups of three by narrow spaces; a dash where there is no figure."""
     return "–" if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def _decimal(exact: str) -> str:
+    """An exact number as "a" or "a/b" for people: up to four decimal places."""
+    whole, _, part = decimal_text(Fraction(exact)).partition(".")
+    return f"{whole}.{part.rstrip('0')}".rstrip(".")

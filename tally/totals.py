@@ -150,16 +150,16 @@ def outcome(totals: ElectionTotals, election: Election, profile: Profile) -> Out
     winners: dict[str, Winners] = {}
     notes: list[str] = []
     if totals.missing:
-        notes.append(f"preliminary: {len(totals.missing)} precincts have no counted package")
+        absent = len(totals.missing)
+        where = "1 precinct has" if absent == 1 else f"{absent} precincts have"
+        notes.append(f"preliminary: {where} no counted package")
     for contest in election.contests:
         figures = totals.contests[contest.id]
         votes = _candidates(contest, figures["votes"])
         order = {o.id: o.registration_order for o in contest.options if o.registration_order}
-        if figures["needs_review"]:
-            notes.append(
-                f"{contest.id}: {figures['needs_review']} sheets are set aside for a person "
-                "and not in these votes"
-            )
+        if aside := figures["needs_review"]:
+            sheets = "1 sheet is" if aside == 1 else f"{aside} sheets are"
+            notes.append(f"{contest.id}: {sheets} set aside for a person and not in these votes")
         if contest.kind == "party_list" and profile.seats.method == "hare_largest_remainder":
             lists[contest.id] = allot_list_seats(
                 votes,
