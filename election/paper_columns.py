@@ -38,6 +38,8 @@ WRITE_IN_HEIGHT_MM = 6.6
 WRITE_IN_ROWS = 2
 #: Tried in this order: sides, then scale, then columns.
 COLUMNS = (3, 2)
+#: Only where nothing else holds all contests: many short names, as on a test deck.
+NARROW_COLUMNS = (4, 5, 6)
 ATTEMPTS: tuple[tuple[int, float], ...] = (
     (1, 1.0),
     (1, 0.92),
@@ -75,7 +77,10 @@ def compose_columns(paper: Paper, max_pages: int) -> tuple[Draft, ...]:
         LayoutError: it does not fit `max_pages` sides at the smallest type; names the contest.
     """
     stuck: LayoutError | None = None
-    for (pages, scale), columns in product(ATTEMPTS, COLUMNS):
+    for (pages, scale), columns in (
+        *product(ATTEMPTS, COLUMNS),
+        *product(ATTEMPTS[-len(NARROW_COLUMNS) :], NARROW_COLUMNS),
+    ):
         try:
             return _compose(paper, min(pages, max_pages), scale, columns)
         except LayoutError as error:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.synthesis.model import Damage
+from scanner.synthesis.model import Crease, Damage
 
 Gray = npt.NDArray[np.uint8]
 
@@ -15,12 +15,14 @@ FOLD_SHADOW_MM, FOLD_WEAR_MM = 0.28, 0.5
 
 
 def mar_paper(page: Gray, damage: Damage, px_mm: float, rng: np.random.Generator) -> Gray:
-    """Stains and folds on the paper, as a new uint8[h, w]."""
+    """Stains, folds and creases on the paper, as a new uint8[h, w]."""
     page = page.copy()
     for stain in damage.stains:
         _stain(page, (stain.x_mm, stain.y_mm), stain.radius_mm, stain.darkness, px_mm, rng)
     for fold in damage.folds:
         _fold(page, np.array([fold.start_mm, fold.end_mm]) * px_mm, fold.depth, px_mm, rng)
+    for crease in damage.creases:
+        _crumple(page, crease, px_mm, rng)
     return page
 
 
@@ -45,14 +47,14 @@ def tear(
 
 
 def mar_glass(scan: Gray, damage: Damage, px_mm: float) -> None:
-    """Dark lines down the whole scan, in place."""
+    """Dark (or pale) lines down the whole scan, in place."""
     for streak in damage.streaks:
         x0 = round((streak.x_mm - streak.width_mm / 2) * px_mm)
         x1 = max(x0 + 1, round((streak.x_mm + streak.width_mm / 2) * px_mm))
         if x1 <= 0 or x0 >= scan.shape[1]:
             continue
         column = scan[:, max(x0, 0) : x1]
-        np.minimum(column, streak.level, out=column)
+        (np.maximum if streak.pale else np.minimum)(column, streak.level, out=column)
 
 
 def _stain(
@@ -84,6 +86,17 @@ def _stain(
     film = cv2.GaussianBlur(blot, (0, 0), max(0.3 * px_mm, 0.5)).astype(np.float32) / 255
     area = page[y0:y1, x0:x1]
     area[:] = (area * (1 - darkness * film) + 0.5).astype(np.uint8)
+
+
+def _crumple(page: Gray, crease: Crease, px_mm: float, rng: np.random.Generator) -> None:
+    """Short ridges in all directions about one place."""
+    middle = np.array([crease.x_mm, crease.y_mm])
+    for _ in range(crease.count):
+        start = middle + rng.normal(0, crease.radius_mm / 2, 2)
+        angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.0) * crease.radius_mm
+        end = start + length * np.array([np.cos(angle), np.sin(angle)])
+        depth = crease.depth * float(rng.uniform(0.4, 1.0))
+        _fold(page, np.array([start, end]) * px_mm, depth, px_mm, rng)
 
 
 def _fold(

@@ -35,6 +35,10 @@ def check_model(model: ScannerModel) -> None:
         raise SynthesisError("a scanner's scale and dpi must be positive, its border not negative")
     if model.orientation_deg not in (0, 90, 180, 270):
         raise SynthesisError(f"orientation {model.orientation_deg} is not 0, 90, 180 or 270")
+    if abs(model.shear_deg) >= 45:
+        raise SynthesisError(f"a shear of {model.shear_deg:g} degrees leaves no page")
+    if model.grain_quality is not None and not 1 <= model.grain_quality <= 100:
+        raise SynthesisError(f"JPEG quality {model.grain_quality} is not within 1 to 100")
 
 
 def canvas_mm(model: ScannerModel, paper_mm: tuple[float, float]) -> tuple[float, float]:
@@ -117,7 +121,8 @@ def _page_to_plane(
     check_model(model)
     angle = math.radians(model.skew_deg)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    linear = turn @ np.diag(model.scale)
+    lean = np.array([[1.0, math.tan(math.radians(model.shear_deg))], [0.0, 1.0]])
+    linear = turn @ lean @ np.diag(model.scale)
     middle = np.array(paper_mm) / 2
     return linear, middle + model.border_mm + np.array(model.shift_mm) - linear @ middle
 

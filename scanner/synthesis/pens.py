@@ -49,8 +49,10 @@ def draw_marks(
         width_mm = mark.pen.width_mm
         if mark.kind in (MarkKind.MARGINAL, MarkKind.LIGHT_DOT):
             width_mm = measured_width_mm(mark, target)
-        strokes = [s + np.array([target.x_mm, target.y_mm]) for s in strokes_of(mark, target, rng)]
-        _ink(page, strokes, mark.pen, width_mm, px_mm, rng)
+        centre = np.array([target.x_mm, target.y_mm])
+        strokes = [s + centre for s in strokes_of(mark, target, rng, _other(layout, mark, target))]
+        residue = mark.residue if mark.kind is MarkKind.ERASED else None
+        _ink(page, strokes, mark.pen, width_mm, px_mm, rng, residue)
     return page
 
 
@@ -68,6 +70,14 @@ def _target(layout: PageLayout, mark: TrueMark) -> Target:
     )
 
 
+def _other(layout: PageLayout, mark: TrueMark, target: Target) -> tuple[float, float] | None:
+    """Where a THROUGH line's other target stands, mm from this one."""
+    if mark.kind is not MarkKind.THROUGH or mark.to_option_id is None:
+        return None
+    other = _target(layout, TrueMark(mark.contest_id, mark.to_option_id, mark.kind))
+    return other.x_mm - target.x_mm, other.y_mm - target.y_mm
+
+
 def _ink(
     page: npt.NDArray[np.uint8],
     strokes: Sequence[Stroke],
@@ -75,8 +85,9 @@ def _ink(
     width_mm: float,
     px_mm: tuple[float, float],
     rng: np.random.Generator,
+    residue: float | None,
 ) -> None:
-    """Lay strokes (mm on the page) over the raster, in place."""
+    """Lay strokes (mm on the page) over the raster, in place; all of it or what a rubber left."""
     points = [stroke * px_mm for stroke in strokes]
     everything = np.concatenate(points)
     margin = width_mm * px_mm[0] + 2
@@ -94,6 +105,9 @@ def _ink(
         cv2.polylines(fine, [line], False, 255, thickness, cv2.LINE_8, _SHIFT)
     cover = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
     film = cover.astype(np.float32) * (pen.darkness / 255.0) * _texture(pen, cover.shape, rng)
+    if residue is not None:  # rubbed: most is gone, the rest smeared along
+        smear = (0.45 * px_mm[0], 0.2 * px_mm[1])
+        film = np.asarray(cv2.GaussianBlur(film, (0, 0), smear[0], sigmaY=smear[1])) * residue
     area = page[y0:y1, x0:x1]
     area[:] = (area * (1.0 - film) + 0.5).astype(np.uint8)
 
@@ -110,6 +124,15 @@ def _texture(pen: Pen, shape: tuple[int, ...], rng: np.random.Generator) -> npt.
         texture = 0.95 + 0.05 * pressure
     elif pen.kind is PenKind.FELT:
         texture = 0.98 + 0.02 * pressure
+    elif pen.kind is PenKind.STAMP:  # pad ink: whole where it took, thin or absent elsewhere
+        patches = cv2.resize(
+            rng.normal(0, 1, (max(2, height // 4), max(2, width // 4))).astype(np.float32),
+            (width, height),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        texture = np.where(patches < -1.1, 0.25, 0.92 + 0.06 * patches)
+    elif pen.kind is PenKind.HIGHLIGHTER:
+        texture = 0.93 + 0.04 * pressure
     else:  # a marker's film is thin and uneven
         texture = 0.92 + 0.06 * pressure
     return np.clip(texture, 0.0, 1.0).astype(np.float32)

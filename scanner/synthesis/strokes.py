@@ -21,8 +21,16 @@ WOBBLE_LENGTH_MM = 1.2
 MARGINAL_SHARE, DOT_SHARE = 0.06, 0.008
 
 
-def strokes_of(mark: TrueMark, target: Target, rng: np.random.Generator) -> list[Stroke]:
-    """The strokes of a mark, mm from the target's centre (WRITE_IN: from its own place)."""
+def strokes_of(
+    mark: TrueMark,
+    target: Target,
+    rng: np.random.Generator,
+    to_mm: tuple[float, float] | None = None,
+) -> list[Stroke]:
+    """The strokes of a mark, mm from the target's centre (WRITE_IN: from its own place).
+
+    `to_mm` is where the other target of a THROUGH line stands, from this one's centre.
+    """
     width, height, pen = target.width_mm, target.height_mm, mark.pen
     if mark.kind is MarkKind.FILL:
         paths = [_hatch(width, height, target.shape, pen, rng)]
@@ -31,8 +39,19 @@ def strokes_of(mark: TrueMark, target: Target, rng: np.random.Generator) -> list
         paths = [half + np.array([-width * 0.2, 0.0])]
     elif mark.kind is MarkKind.TICK:
         paths = [_tick(width, height, rng)]
+    elif mark.kind is MarkKind.TICK_OUT:
+        paths = [_tick_out(width, height, rng)]
     elif mark.kind is MarkKind.CROSS:
         paths = _cross(width, height, rng)
+    elif mark.kind is MarkKind.CIRCLE:
+        paths = [_circle(target, pen, rng)]
+    elif mark.kind is MarkKind.ERASED:
+        paths = [_hatch(width, height, target.shape, pen, rng)]
+    elif mark.kind is MarkKind.CROSSED_OUT:
+        fill = _hatch(width, height, target.shape, pen, rng)
+        paths = [fill, *(arm * (1.5, 1.5) for arm in _cross(width, height, rng))]
+    elif mark.kind is MarkKind.THROUGH:
+        paths = [_through(to_mm, width, height, rng)]
     elif mark.kind is MarkKind.SCRIBBLE:
         paths = [_scribble(width, height, rng)]
     elif mark.kind in (MarkKind.MARGINAL, MarkKind.LIGHT_DOT):
@@ -95,6 +114,34 @@ def _tick(width: float, height: float, rng: np.random.Generator) -> Stroke:
     points = np.array([[-0.42, -0.05], [-0.12, 0.38], [0.55, -0.75]])
     points += rng.normal(0, 0.05, points.shape)
     return points * (max(width, height), height * rng.uniform(0.95, 1.3))
+
+
+def _tick_out(width: float, height: float, rng: np.random.Generator) -> Stroke:
+    """A hasty tick: short in the target, its long arm far out to the upper right."""
+    points = np.array([[-0.40, -0.20], [-0.05, 0.36], [1.5, -1.5]])
+    points[:2] += rng.normal(0, 0.04, (2, 2))
+    points[2] *= rng.uniform(0.75, 1.15)
+    return points * (max(width, height), height)
+
+
+def _circle(target: Target, pen: Pen, rng: np.random.Generator) -> Stroke:
+    """Round the target and a little further than once, clear of its outline."""
+    # Where the line itself strays inwards it still must not enter: 3 deviations of room.
+    clear = 0.5 * pen.width_mm + 3 * pen.wobble_mm + rng.uniform(0.3, 0.7)
+    corner = math.sqrt(2) if target.shape == "square" else 1.0
+    radii = 0.5 * np.array([target.width_mm, target.height_mm]) * corner + clear
+    angle = np.linspace(0, 2 * math.pi * rng.uniform(1.0, 1.12), 40) + rng.uniform(0, 6.3)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * radii
+
+
+def _through(
+    to_mm: tuple[float, float] | None, width: float, height: float, rng: np.random.Generator
+) -> Stroke:
+    """One line through this target and on through the other."""
+    end = np.array(to_mm if to_mm is not None else (0.0, 2.0 * height))
+    along = end / max(float(np.hypot(*end)), 1e-6) * rng.uniform(1.5, 3.0)
+    aside = rng.uniform(-0.15, 0.15, (2, 2)) * (width, height)
+    return np.stack([aside[0] - along, end + aside[1] + along])
 
 
 def _cross(width: float, height: float, rng: np.random.Generator) -> list[Stroke]:

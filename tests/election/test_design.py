@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import pytest
@@ -19,8 +19,9 @@ from election.errors import DefinitionError, LayoutError
 from election.geometry import CONTENT_MARGIN_MM, code_marks, paper_grid, timing_marks
 from election.layout import PageLayout
 from election.model import PAPER_MM, Election
-from election.profile import Profile
+from election.profile import Profile, load_profile
 from election.typeset import MIN_PT
+from tools.dense_ballot import TARGETS_A_PAGE, dense_election
 
 Alter = Callable[[Election, Callable[[dict[str, Any]], object]], bytes]
 
@@ -229,3 +230,14 @@ def test_any_names_are_set_clear_of_each_other(
         else:
             continue
         assert refusal.advice
+
+
+def test_only_what_fits_nowhere_else_is_set_in_narrow_columns() -> None:
+    """The densest ballot: 24 contests of 16 short names on both sides of one A4 sheet."""
+    election = dense_election()
+    layout = design_ballot(election, load_profile("us-general"), "dense")
+    assert [len(page.targets) for page in layout.pages] == [TARGETS_A_PAGE] * 2
+    for page in layout.pages:
+        assert len({target.x_mm for target in page.targets}) == 6
+        rows = sorted({target.y_mm for target in page.targets})
+        assert min(b - a for a, b in pairwise(rows)) >= 5.9
