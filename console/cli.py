@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from console.commands import COMMANDS
 from console.errors import ConsoleError
@@ -31,10 +33,19 @@ ROOM_ERRORS = (
 )
 
 
+class _InOrder(TyperGroup):
+    """Commands in the order of an election; Typer would list groups of commands last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names for --help."""
+        return sorted(self.commands, key=COMMANDS.index)
+
+
 def build_app(names: tuple[str, ...] = COMMANDS) -> typer.Typer:
     """Assemble the command line; each module in `console.commands` registers itself."""
     app = typer.Typer(
         name="ballotbench",
+        cls=_InOrder,
         help="Election bench: print ballots, scan, count, sign, compare with the paper.",
         no_args_is_help=True,
         add_completion=False,
@@ -56,10 +67,17 @@ def main(argv: list[str] | None = None) -> None:
     code: int | str | None = 0
     try:
         # Typer prints wrong use itself and ends with exit code 2.
-        build_app(wanted)(args=arguments)
+        build_app(wanted)(args=arguments, prog_name="ballotbench")
     except SystemExit as stop:
         code = stop.code
     except ROOM_ERRORS as error:
-        sys.stderr.write(f"ballotbench: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"ballotbench: {' '.join(_words(error).split())}\n")
         code = 1
     sys.exit(code)
+
+
+def _words(error: Exception) -> str:
+    """An error in one line: of the system's own, the file and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}. Check the path and your rights to it"
+    return str(error)

@@ -70,7 +70,7 @@ def test_help_lists_every_command() -> None:
     script = run(str(Path(sys.executable).with_name("ballotbench")), "--help")
     assert script.returncode == 0, done.stderr + script.stderr
     listed = re.findall(r"^│ ([a-z]+) ", script.stdout, re.MULTILINE)
-    assert sorted(listed) == sorted(COMMANDS)
+    assert listed == list(COMMANDS)
 
 
 def test_no_text_names_a_place_on_one_machine() -> None:
@@ -162,3 +162,11 @@ def test_make_help_lists_the_targets() -> None:
     done = run("make", "--no-print-directory", "help")
     assert done.returncode == 0, done.stderr
     assert {"setup", "test", "lint", "bench"} <= set(re.findall(r"^\S+", done.stdout, re.MULTILINE))
+
+
+def test_a_missing_file_is_named_in_one_plain_line(tmp_path: Path) -> None:
+    done = run(sys.executable, "-m", "console", "seats", str(tmp_path / "gone.csv"))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "gone.csv: No such file or directory" in line
+    assert "Errno" not in line

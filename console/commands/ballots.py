@@ -12,19 +12,17 @@ from election.codes import BallotKind
 from election.definition import load_election
 from election.profile import load_profile
 
-EXAMPLE = """
-Example:
+HELP = """Print ballots: for each ballot style a PDF, its layout file, and the blank page.
 
-    ballotbench ballots examples/kz-majilis/election.json -o ballots
+The layout file has every target's place in mm; the blank page is a picture, for comparison.
 
-writes for each ballot style a PDF to print, a layout file with every target's place
-in mm, and the blank page as a picture.
+Example: ballotbench ballots examples/kz-majilis/election.json -o ballots
 """
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("ballots", epilog=EXAMPLE)(ballots)
+    app.command("ballots", help=HELP)(ballots)
 
 
 def ballots(

@@ -32,7 +32,7 @@ def reconcile(
     packages: Annotated[list[Path], typer.Argument(help="Package files, or folders of them.")],
     paper: Annotated[Path, typer.Option(help="Hand count, CSV or JSON.")],
     trust: Annotated[Path, typer.Option(help="Folder of authority.pem and revoked.pem.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,

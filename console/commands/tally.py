@@ -28,7 +28,7 @@ def tally(
     election: Annotated[Path, typer.Argument(help="Election definition.")],
     packages: Annotated[list[Path], typer.Argument(help="Package files, or folders of them.")],
     trust: Annotated[Path, typer.Option(help="Folder of authority.pem and revoked.pem.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
