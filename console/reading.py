@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from console.review import review_item, write_queue
 from election.layout import PageLayout
 from scanner.cvr import CastVoteRecord, cvr_report, new_record
 from scanner.decode import DecodedPage, decode_pages
@@ -144,6 +145,17 @@ class BatchReader:
             return
         record = new_record(seen, self._sheets.election.hash, os.urandom(16).hex())
         self.result.records.append(record)
+        if self._review_dir is not None:
+            review_item(
+                [p.gray for p in sheet],
+                [p.reading for p in sheet],
+                seen,
+                self._review_dir,
+                record=record,
+                sources=[(p.file, p.page) for p in sheet],
+                election=self._sheets.election,
+                profile=self._sheets.profile,
+            )
         for page in sheet:
             self.result.marks.extend(_mark_rows(page))
         if seen.needs_review and self._review_dir is not None:
@@ -224,7 +236,7 @@ def overlay(gray: Gray, reading: PageReading, wanted: set[str | None]) -> np.nda
 
 
 def write_batch(out: Path, sheets: SheetReader, result: BatchResult) -> None:
-    """Write `cvrs.json`, `marks.parquet` and `refused.json` into `out`."""
+    """Write `cvrs.json`, `queue.json`, `marks.parquet` and `refused.json` into `out`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -234,6 +246,9 @@ def write_batch(out: Path, sheets: SheetReader, result: BatchResult) -> None:
     )
     (out / "cvrs.json").write_text(
         json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8"
+    )
+    write_queue(
+        out, sheets.election, sheets.profile, {record.record_id for record in result.records}
     )
     (out / "refused.json").write_text(
         json.dumps(result.refused, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"

@@ -93,6 +93,21 @@ class ReconciliationRules(_Table):
     silent: tuple[str, ...] = ()
 
 
+class AdjudicationRules(_Table):
+    """Who decides what the machine leaves to people.
+
+    `people`: how many must come to the same verdict, each without seeing the others'
+    (SEED-12: decided by two). `review`: clear readings that a person looks at all the same;
+    the machine's reading of those stands unless they decide otherwise:
+    "overvote" (a contest with too many marks), "invalid" (a ballot that the rules make
+    invalid), "write_in" (a written name or a marked write-in line, to be resolved).
+    """
+
+    people: int = Field(default=1, ge=1, le=9)
+    review: tuple[Literal["overvote", "invalid", "write_in"], ...] = ("write_in",)
+    article: str = ""
+
+
 class ControlRatio(_Table):
     """A named relation between protocol figures: `left` `relation` `right`.
 
@@ -123,6 +138,7 @@ class Profile(_Table):
     device: DeviceRules
     seats: SeatRules
     reconciliation: ReconciliationRules
+    adjudication: AdjudicationRules = AdjudicationRules()
     instructions: dict[ContestKind, dict[str, str]] = Field(default_factory=dict)
     invalid_grounds: tuple[InvalidGround, ...] = ()
     control_ratios: tuple[ControlRatio, ...] = ()

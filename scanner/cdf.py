@@ -4,7 +4,7 @@ Source: NIST SP 1500-103 and its JSON schema (`scanner/schemas/`, file named V0 
 Each CVR has two snapshots, the specification's own words for them being: `original`, "as
 scanned, no contest rules applied", and `modified`, "after contest rules applied". The
 second is current (`CurrentSnapshotId`) and stands first; only it carries votes, statuses
-and votes lost. `interpreted` ("has been adjudicated") is left to adjudication.
+and votes lost. `interpreted` ("has been adjudicated") is added by `scanner.adjudication`.
 
 Ids in the report: `contest/<id>`, `selection/<contest>/<option>`, `candidate/…`,
 `party/…`, `precinct/<id>`, `device/<id>`; `/` occurs in no id of a definition, so they
@@ -87,7 +87,7 @@ def cvr_report(
     }
     if parties := _parties(election, language):
         report["Party"] = parties
-    report["CVR"] = [_cvr(record, election, device) for record in ordered]
+    report["CVR"] = [cvr_entry(record, election, device) for record in ordered]
     return report
 
 
@@ -239,7 +239,7 @@ def _contest(contest: Contest, language: str) -> dict[str, Any]:
 def _selection(contest: Contest, option: ContestOption, language: str) -> dict[str, Any]:
     name = _say(option.name, language)
     data: dict[str, Any] = {
-        "@id": _selection_id(contest.id, option.id),
+        "@id": selection_id(contest.id, option.id),
         "Code": [_code("ballotbench-option", option.id)],
     }
     if option.kind == "against_all":  # NVT-18: neither a party's nor a candidate's
@@ -257,7 +257,7 @@ def _selection(contest: Contest, option: ContestOption, language: str) -> dict[s
 def _write_in(contest: Contest, index: int) -> dict[str, Any]:
     option_id = f"{WRITE_IN_PREFIX}{index}"
     data = {
-        "@id": _selection_id(contest.id, option_id),
+        "@id": selection_id(contest.id, option_id),
         "Code": [_code("ballotbench-option", option_id)],
     }
     if contest.kind == "candidate":
@@ -268,7 +268,12 @@ def _write_in(contest: Contest, index: int) -> dict[str, Any]:
 # --- the records --------------------------------------------------------------------
 
 
-def _cvr(record: CastVoteRecord, election: Election, device: str) -> dict[str, Any]:
+def cvr_entry(record: CastVoteRecord, election: Election, device: str) -> dict[str, Any]:
+    """One record as a `CVR.CVR` with the machine's two snapshots; `device` is its id there.
+
+    Raises:
+        RecordError: a record of another election, or an unknown precinct, contest or option.
+    """
     if record.election_hash != election.hash:
         raise RecordError(
             f"record {record.record_id} belongs to another election "
@@ -288,7 +293,7 @@ def _cvr(record: CastVoteRecord, election: Election, device: str) -> dict[str, A
                 "@type": "CVR.CVRSnapshot",
                 "@id": modified,
                 "Type": "modified",
-                **_snapshot_status(record),
+                **snapshot_status(record),
                 "CVRContest": [
                     _cvr_contest(c, election, record, ruled=True) for c in record.contests
                 ],
@@ -318,7 +323,8 @@ def _cvr(record: CastVoteRecord, election: Election, device: str) -> dict[str, A
     return data
 
 
-def _snapshot_status(record: CastVoteRecord) -> dict[str, Any]:
+def snapshot_status(record: CastVoteRecord) -> dict[str, Any]:
+    """The status words of a snapshot that applies the rules."""
     status = ["needs-adjudication"] if record.needs_review else []
     if not record.valid:
         return {
@@ -377,7 +383,7 @@ def _cvr_selection(
         mark["CVRWriteIn"] = {"@type": "CVR.CVRWriteIn"}
     data: dict[str, Any] = {
         "@type": "CVR.CVRContestSelection",
-        "ContestSelectionId": _selection_id(reading.contest_id, option),
+        "ContestSelectionId": selection_id(reading.contest_id, option),
         "OptionPosition": position,
         "SelectionPosition": [mark],
     }
@@ -398,10 +404,22 @@ def _indicated(reading: ContestReading) -> tuple[str, ...]:
     return (*reading.marked, *reading.marginal)
 
 
+def ruled_contest(
+    reading: ContestReading, election: Election, record: CastVoteRecord
+) -> dict[str, Any]:
+    """One contest as a snapshot shows it that applies the rules (`CVR.CVRContest`).
+
+    Raises:
+        RecordError: an unknown contest or option.
+    """
+    return _cvr_contest(reading, election, record, ruled=True)
+
+
 # --- shared -------------------------------------------------------------------------
 
 
-def _selection_id(contest_id: str, option_id: str) -> str:
+def selection_id(contest_id: str, option_id: str) -> str:
+    """The id of a selection in the report."""
     return f"selection/{contest_id}/{option_id}"
 
 

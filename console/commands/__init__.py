@@ -8,6 +8,7 @@ COMMANDS: tuple[str, ...] = (
     "keys",
     "ballots",
     "read",
+    "adjudicate",
     "devices",
     "simulate",
     "device",

@@ -31,8 +31,9 @@ def read(
 ) -> None:
     """Read scanned ballots.
 
-    Writes cvrs.json (NIST Cast Vote Records), marks.parquet, refused.json and, for sheets
-    that need a person, overlays in review/. Exit 1 when any page was refused.
+    Writes cvrs.json (NIST Cast Vote Records), marks.parquet, refused.json, queue.json (what
+    people should look at: `ballotbench adjudicate`) and, in review/, crops and overlays for
+    it. Exit 1 when any page was refused.
 
     Example: ballotbench read election.json scans/ --out results
     """
