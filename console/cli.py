@@ -7,6 +7,7 @@ printed as one line; nothing a user gives ends in a traceback.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -65,6 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     # Only the command asked for is imported: a read should not wait for plots or keys.
     wanted = tuple(n for n in COMMANDS if n in arguments[:1]) or COMMANDS
     code: int | str | None = 0
+    _print_anywhere()
     try:
         # Typer prints wrong use itself and ends with exit code 2.
         build_app(wanted)(args=arguments, prog_name="ballotbench")
@@ -74,6 +76,13 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.write(f"ballotbench: {' '.join(_words(error).split())}\n")
         code = 1
     sys.exit(code)
+
+
+def _print_anywhere() -> None:
+    """A terminal that has no Kazakh letters (LANG=C) shows their codes; nothing fails."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _words(error: Exception) -> str:

@@ -24,7 +24,9 @@ stdout = Console()
 
 def emit_json(value: Any) -> None:
     """Print one JSON value for machines (`--json`)."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+    # Where the terminal is not UTF-8, letters go out as JSON's own escapes.
+    plain = not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    sys.stdout.write(json.dumps(value, ensure_ascii=plain, indent=2, sort_keys=True) + "\n")
 
 
 @contextmanager

@@ -33,7 +33,12 @@ def moment(text: str | None) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise PackageError(f"--at {text!r} is not a time like 2026-03-19T20:00") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise PackageError(
+            f"--at {text!r} is beyond the calendar; give a year like 2026"
+        ) from error
 
 
 def election_and_rules(path: Path, profile: str | None) -> tuple[Election, Profile]:

@@ -93,7 +93,8 @@ def parse_election(data: bytes, where: str = "election definition") -> Election:
             advice="Write the definition as UTF-8 JSON",
         ) from error
     try:
-        election = Election.model_validate_json(json.dumps(value))
+        # Strict: "5" or true is no number, as in the published schema.
+        election = Election.model_validate_json(json.dumps(value), strict=True)
         _ = election.hash  # the canonical form must exist: it identifies the election
     except ValidationError as error:
         raise _field_error(error, where) from error
@@ -125,6 +126,7 @@ def election_problems(election: Election) -> tuple[Problem, ...]:
         *_impossible_date(election),
         *_dangling_references(election),
         *_wrong_district(election),
+        *_contests_on_no_paper(election),
         *_impossible_contests(election),
         *_missing_texts(election),
         *_beyond_the_code(election),
@@ -267,6 +269,18 @@ def _unknown(path: str, used: Sequence[str], known: set[str], word: str) -> Iter
             yield Problem(path, f"names the {word} {name!r} {times} times", "Name it once")
 
 
+def _contests_on_no_paper(election: Election) -> Iterator[Problem]:
+    """A contest that no paper carries gets no vote, and nobody would notice."""
+    printed = {contest_id for style in election.ballot_styles for contest_id in style.contests}
+    for i, contest in enumerate(election.contests):
+        if contest.id not in printed:
+            yield Problem(
+                f"contests.{i}",
+                f"contest {contest.id!r} is on no ballot style: nobody could vote in it",
+                "Add it to a style or remove it",
+            )
+
+
 def _impossible_contests(election: Election) -> Iterator[Problem]:
     for i, contest in enumerate(election.contests):
         places = len(contest.options) + contest.write_ins
@@ -345,7 +359,8 @@ def _field_error(error: ValidationError, where: str) -> DefinitionError:
     advice = "See election/schemas/election.schema.json"
     if more:
         advice += f" ({more} more problem{'s' * (more > 1)} after it)"
-    return DefinitionError(first["msg"], where=f"{where}: {field}", advice=advice)
+    what = first["msg"].removeprefix("Value error, ")
+    return DefinitionError(what, where=f"{where}: {field}", advice=advice)
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

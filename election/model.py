@@ -9,11 +9,12 @@ Sources: NVT-18 (choice "against all"), SEED-07 (Majilis contests).
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from functools import cached_property
 from typing import Annotated, Literal
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 FORMAT: Literal["ballotbench-election/1"] = "ballotbench-election/1"
 
@@ -21,8 +22,20 @@ Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
 ]
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+
+def _can_be_read(text: str) -> str:
+    """A name that nobody can see on paper is none; what no font has is found when printing."""
+    if not any(unicodedata.category(letter)[0] in "LNPS" for letter in text):
+        raise ValueError("has no letter, figure or sign that can be seen")
+    return text
+
+
+PrintedText = Annotated[
+    str, StringConstraints(min_length=1, max_length=500), AfterValidator(_can_be_read)
+]
 #: Text by language tag, e.g. {"kk": "Барлығына қарсы", "ru": "Против всех", "en": "Against all"}.
-Text = dict[LanguageTag, Annotated[str, StringConstraints(min_length=1, max_length=500)]]
+Text = dict[LanguageTag, PrintedText]
 
 Paper = Literal["A4", "Letter", "Legal"]
 #: Page sizes in mm (ISO 216; ANSI/ASME Y14.1 in inches × 25.4).

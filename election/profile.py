@@ -10,16 +10,29 @@ between electronic and paper counts leads to. Where the law is silent the profil
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from election.errors import ProfileError
 
 #: Kinds of contest, as in `election.model.Contest.kind`.
 ContestKind = Literal["party_list", "candidate", "measure"]
+
+#: What a control ratio may name: figures of one kind of paper in one precinct.
+CONTROL_FIGURES = (
+    "registered",
+    "issued",
+    "in_box",
+    "valid",
+    "invalid",
+    "needs_review",
+    "returned",
+    "votes",
+)
 
 BUILT_IN = Path(__file__).with_name("profiles")
 
@@ -121,6 +134,17 @@ class ControlRatio(_Table):
     title: dict[str, str]
     article: str = ""
 
+    @field_validator("left", "right")
+    @classmethod
+    def _known_figures(cls, side: str) -> str:
+        # A rule over a figure that does not exist could never be broken.
+        for word in (part.strip() for part in side.split("+")):
+            if word not in CONTROL_FIGURES and not (word.isascii() and word.isdigit()):
+                raise ValueError(
+                    f"{word!r} is no figure of a protocol; known: {', '.join(CONTROL_FIGURES)}"
+                )
+        return side
+
 
 class Profile(_Table):
     """One jurisdiction's rules.
@@ -170,8 +194,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
         # Bad syntax, bad UTF-8, a number of thousands of digits, or endless nesting.
         raise ProfileError(f"is not TOML: {str(error)[:200]}", where=str(path)) from error
     try:
-        return Profile.model_validate(data)
+        # Strict, so that "yes" is no true and "69" no number; through JSON, as TOML's arrays
+        # are lists. Dates, which no field takes, become texts and are named.
+        return Profile.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise ProfileError(first["msg"], where=f"{path.name}: {field}") from error
+        what = first["msg"].removeprefix("Value error, ")
+        raise ProfileError(what, where=f"{path.name}: {field}") from error

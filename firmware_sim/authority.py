@@ -249,10 +249,7 @@ def _whole_second(moment: datetime) -> datetime:
 
 
 def _later(start: datetime, valid_days: int) -> datetime:
-    try:
-        end = start + timedelta(days=valid_days)
-    except OverflowError:
-        end = start
-    if valid_days < 1 or end.year > 2200:
+    # 2200 is some 63,000 days away; far larger numbers are beyond what a date can hold.
+    if not 1 <= valid_days <= 100_000 or (start + timedelta(days=valid_days)).year > 2200:
         raise KeyFileError(f"{valid_days} days is no validity: give 1 to about 60,000")
-    return end
+    return start + timedelta(days=valid_days)

@@ -63,6 +63,7 @@ def run(
     --keys keys --device scanner-001 --scanner socket://127.0.0.1:7001 --printer p1-tape.bin
     --export p1.zip --issued list=412
     """
+    _distinct(election, journal, Path(printer), export)
     handed_out = _issued(issued or [])
     in_box = _paper(paper, paper_seen_by)
     definition = load_election(election)
@@ -126,12 +127,26 @@ def _issued(values: list[str]) -> dict[str, int]:
     figures: dict[str, int] = {}
     for value in values:
         style, _, number = value.rpartition("=")
-        if not style or not number.isdecimal():
-            raise typer.BadParameter(f"{value!r} is not STYLE=N", param_hint="--issued")
+        if not style or not (number.isascii() and number.isdecimal()):
+            raise typer.BadParameter(f"{value[:80]!r} is not STYLE=N", param_hint="--issued")
+        if len(number) > 6:
+            raise typer.BadParameter(
+                f"{value[:80]!r}: no precinct hands out a million papers", param_hint="--issued"
+            )
         if style in figures:
             raise typer.BadParameter(f"{style!r} is given twice", param_hint="--issued")
         figures[style] = int(number)
     return figures
+
+
+def _distinct(election: Path, journal: Path, printer: Path, export: Path) -> None:
+    """Four files, not three: a tape written into the journal would destroy the votes."""
+    given = {"ELECTION": election, "--journal": journal, "--printer": printer, "--export": export}
+    names: dict[Path, str] = {}
+    for name, path in given.items():
+        first = names.setdefault(path.absolute().resolve(), name)
+        if first != name:
+            raise typer.BadParameter(f"is the same file as {first}: {path}", param_hint=name)
 
 
 def _paper(word: str | None, seen_by: str) -> bool | None:

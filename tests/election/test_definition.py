@@ -83,6 +83,7 @@ def _set(*path: str | int, to: object) -> Callable[[dict[str, Any]], object]:
         ),
         (_set("title", "ru", to=None), "title", "ru"),
         (_set("date", to="2023-02-30"), "date", "calendar"),
+        (lambda v: v["ballot_styles"].pop(2), "contests.2", "no ballot style"),
         (_set("ballot_styles", 1, "precincts", to=["P-201"]), "ballot_styles.1.precincts", "D-1"),
     ],
 )
@@ -108,6 +109,12 @@ def test_a_definition_that_contradicts_itself(
         (_set("colour", to="blue"), "colour"),
         (_set("format", to="ballotbench-election/9"), "format"),
         (_set("contests", 0, "title", "kk", to=""), "contests.0.title.kk"),
+        (_set("contests", 0, "options", 0, "name", "kk", to="\n"), "contests.0.options.0.name.kk"),
+        (_set("contests", 0, "title", "ru", to="\u00a0\u200b"), "contests.0.title.ru"),
+        # The schema knows these for no numbers; read loosely they would be 5 and 1 votes.
+        (_set("contests", 0, "votes_allowed", to="5"), "contests.0.votes_allowed"),
+        (_set("contests", 0, "votes_allowed", to=True), "contests.0.votes_allowed"),
+        (_set("precincts", 0, "registered_voters", to="500"), "precincts.0.registered_voters"),
     ],
 )
 def test_a_wrong_field_is_named(

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer import BadParameter
 from typer.testing import CliRunner
 
 from console.cli import build_app
@@ -34,6 +35,34 @@ def test_keys_by_command(tmp_path: Path) -> None:
     assert again.returncode == 1
     assert again.stderr.count("\n") == 1
     assert "already" in again.stderr
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "99999", "99999999999"])
+def test_an_impossible_validity_makes_no_authority(tmp_path: Path, days: str) -> None:
+    """A number of days that no date can hold was once a root that had expired when made."""
+    keys = tmp_path / "keys"
+    refused = ballotbench("keys", "init", str(keys), "--name", "Root", "--days", days)
+    assert refused.returncode == 1
+    assert "no validity" in refused.stderr
+    assert not keys.joinpath("authority.pem").exists()
+
+
+def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
+    """A tape added to the journal would destroy the votes."""
+    line = ["device", "run", str(tmp_path / "e.json"), "--precinct", "p", "--keys", str(tmp_path)]
+    line += ["--device", "d", "--scanner", "socket://127.0.0.1:9", "--export", str(tmp_path / "z")]
+    journal = tmp_path / "j.sqlite"
+    roundabout = tmp_path / "sub" / ".." / "j.sqlite"
+    result = ballotbench(*line, "--journal", str(journal), "--printer", str(roundabout))
+    assert result.returncode == 2
+    assert "same file" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("figure", ["-1", "1.5", "\u0663", "1000000", "9" * 5000])
+def test_impossible_figures_of_papers_are_refused(figure: str) -> None:
+    with pytest.raises(BadParameter):
+        device_command._issued([f"list={figure}"])
 
 
 def test_keys_life(tmp_path: Path) -> None:

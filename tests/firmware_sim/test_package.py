@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import cms, core  # type: ignore[import-untyped]
+from pydantic import TypeAdapter
 
+from election.model import Identifier
 from firmware_sim import package as pk
 from firmware_sim.device import PrecinctDevice
 from firmware_sim.errors import PackageError, SignatureError
@@ -259,6 +261,20 @@ def test_every_json_is_valid_by_its_schema(package: ResultsPackage) -> None:
     validate_report(package.document(pk.CVR_REPORT))
     for line in package.files[pk.EVENTS].splitlines():
         pk.check_schema(json.loads(line), pk.EVENTS, where="test")
+
+
+def test_every_id_of_a_definition_fits_a_package(package: ResultsPackage) -> None:
+    """A definition's longest ids (256) must not be refused after the polls have closed."""
+    longest = "S" * 256
+    TypeAdapter(Identifier).validate_python(longest)
+    totals, protocol = package.document(pk.TOTALS), package.document(pk.PROTOCOL)
+    totals["styles"] = {longest: totals["styles"]["single"]}
+    votes = {"votes": {longest: 1}}
+    totals["contests"] = {longest: totals["contests"]["mayor"] | votes}
+    protocol["by_style"] = {longest: protocol["by_style"]["single"]}
+    pk.check_schema(totals, pk.TOTALS, where="test")
+    pk.check_schema(protocol, pk.PROTOCOL, where="test")
+    pk.check_schema(dict(package.manifest) | {"election_id": longest}, pk.MANIFEST, where="test")
 
 
 def test_the_event_log_is_chained(package: ResultsPackage) -> None:

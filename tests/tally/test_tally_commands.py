@@ -242,6 +242,8 @@ def test_bad_input_is_one_line(desk: Desk, capsys: pytest.CaptureFixture[str]) -
         ["tally", *good, *out, *trust, "--profile", "atlantis"],
         ["tally", *good, "--out", str(desk.election), *trust],
         ["verify", good[1], *trust, "--at", "yesterday"],
+        ["verify", good[1], *trust, "--at", "0001-01-01T00:00+14:00"],
+        ["verify", good[1], *trust, "--at", "9999-12-31T23:59-14:00"],
     ):
         assert run(*arguments) == 1, arguments
         lines = capsys.readouterr().err.strip().splitlines()
