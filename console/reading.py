@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from console.review import review_item, write_queue
+from console.review import QUEUE, review_item, write_queue
 from election.layout import PageLayout
 from scanner.cvr import CastVoteRecord, cvr_report, new_record
 from scanner.decode import DecodedPage, decode_pages
@@ -46,6 +46,7 @@ class BatchResult:
     marks: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     review: list[str] = field(default_factory=list)
+    queue: list[str] = field(default_factory=list)
 
 
 def scan_files(paths: Iterable[Path]) -> list[Path]:
@@ -146,16 +147,22 @@ class BatchReader:
         record = new_record(seen, self._sheets.election.hash, os.urandom(16).hex())
         self.result.records.append(record)
         if self._review_dir is not None:
-            review_item(
+            asked = review_item(
                 [p.gray for p in sheet],
                 [p.reading for p in sheet],
                 seen,
-                self._review_dir,
+                record.record_id,
                 record=record,
                 sources=[(p.file, p.page) for p in sheet],
                 election=self._sheets.election,
                 profile=self._sheets.profile,
             )
+            if asked is not None:
+                self.result.queue.append(asked.entry)
+                for name, data in asked.files:
+                    path = self._review_dir / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(data)
         for page in sheet:
             self.result.marks.extend(_mark_rows(page))
         if seen.needs_review and self._review_dir is not None:
@@ -247,9 +254,7 @@ def write_batch(out: Path, sheets: SheetReader, result: BatchResult) -> None:
     (out / "cvrs.json").write_text(
         json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8"
     )
-    write_queue(
-        out, sheets.election, sheets.profile, {record.record_id for record in result.records}
-    )
+    write_queue(out / QUEUE, sheets.election, sheets.profile, sorted(result.queue))
     (out / "refused.json").write_text(
         json.dumps(result.refused, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )

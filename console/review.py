@@ -1,78 +1,84 @@
-"""The files people adjudicate by: a folder of crops for each sheet in question, one queue.
+"""What people adjudicate by: the crops of each sheet in question, and the queue.
 
-`review_item` is called once for every sheet that was read; it writes `<id>/` with the crops
-and `item.json` where a person should look, and nothing where nobody needs to. Each item is
-whole by itself, so sheets may be read in any process and order; `write_queue` gathers them.
+`review_item` is called once for every sheet that was read and touches no file: it may run
+in any process, and again after a kill. Whoever runs the batch writes the pictures below
+`review/` and hands the entries to `write_queue`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
-from pydantic import ValidationError
 
 from console.errors import ConsoleError
-from console.files import replace_text
 from election.design import design_ballot
 from election.errors import ElectionError
 from election.layout import PageLayout
 from election.model import Election
 from election.profile import Profile
 from scanner.adjudication.crops import Gray, crops_of
-from scanner.adjudication.queue import Crop, Queue, QueueItem, item_of, make_queue
+from scanner.adjudication.queue import Crop, item_of, make_queue
 from scanner.reading import PageReading, SheetInterpretation
 from scanner.record import CastVoteRecord
 from scanner.sheet import blank_references
 
 QUEUE = "queue.json"
 REVIEW = "review"
-ITEM = "item.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFiles:
+    """A sheet's entry in the queue (JSON text of a `QueueItem`, its id first) and its
+    pictures: names below `review/`, `/` between, and bytes (PNG)."""
+
+    entry: str
+    files: tuple[tuple[str, bytes], ...]
 
 
 def review_item(
     images: Sequence[Gray],
     pages: Sequence[PageReading],
     interpretation: SheetInterpretation,
-    folder: Path,
+    folder: str,
     *,
     record: CastVoteRecord,
     sources: Sequence[tuple[str, int]],
     election: Election,
     profile: Profile,
-) -> QueueItem | None:
-    """The queue item of one sheet, its crops written below `folder`; None if nobody is asked.
+) -> ReviewFiles | None:
+    """The queue entry of one sheet with its crops; None if nobody is asked.
+
+    Call it for every sheet, not only where `needs_review` is set: a profile has people look
+    at some clear readings too (overvotes, void ballots, write-ins).
 
     Args:
         images: the sides' pixels as scanned, uint8[h, w].
         pages: their readings, in the same order.
         interpretation: the sheet under the profile's rules.
-        folder: `review/` of the batch; made when needed.
+        folder: the name of this sheet's folder in `review/`, no other sheet's.
         record: the sheet's record.
-        sources: scan file name and page in it, in the same order.
+        sources: scan file name and page in it (from 1), in the same order.
         election, profile: what it was read under.
-
-    Raises:
-        OSError: a file cannot be written.
     """
     item = item_of(record, interpretation.flags, pages, sources, profile)
     if item is None:
         return None
-    own = folder / item.id
-    own.mkdir(parents=True, exist_ok=True)
     wanted = [contest.contest_id for contest in item.contests]
     shown = [
         crops_of(image, page, wanted, blank_page(election, profile, page.layout))
         for image, page in zip(images, pages, strict=True)
     ]
+    keep = _Pictures(folder)
     contests = []
     for n, contest in enumerate(item.contests, start=1):
         name = f"{n:02d}-{_slug(contest.contest_id)}"
-        crop: Crop | None = None
         places = [
             (side, i)
             for side, page in enumerate(pages)
@@ -83,56 +89,66 @@ def review_item(
         for k, ((side, i), target) in enumerate(zip(places, contest.targets, strict=True), start=1):
             crops = shown[side]
             one = f"{name}-{k:02d}-{_slug(target.option_id)}"
-            place = None
-            if side == places[0][0]:
-                place = crops.contests[contest.contest_id].places[i]
-            written = crops.write_ins.get(i)
+            first = crops.contests[contest.contest_id] if side == places[0][0] else None
             targets.append(
                 target.model_copy(
                     update={
-                        "place": place,
-                        "target_crop": _save(own, f"{one}.png", crops.targets[i]),
-                        "write_in_crop": None
-                        if written is None
-                        else _save(own, f"{one}-written.png", written),
+                        "place": first.places[i] if first else None,
+                        "target_crop": keep.add(f"{one}.png", crops.targets[i]),
+                        "write_in_crop": keep.add(f"{one}-written.png", crops.write_ins[i])
+                        if i in crops.write_ins
+                        else None,
                     }
                 )
             )
+        crop = None
         if places:
-            image = shown[places[0][0]].contests[contest.contest_id].image
-            crop = _save(own, f"{name}.png", image)
+            crop = keep.add(f"{name}.png", shown[places[0][0]].contests[contest.contest_id].image)
         contests.append(contest.model_copy(update={"crop": crop, "targets": tuple(targets)}))
     item = item.model_copy(update={"contests": tuple(contests)})
-    replace_text(own / ITEM, item.model_dump_json(indent=1) + "\n")
-    return item
+    return ReviewFiles(item.model_dump_json(), tuple(keep.files))
 
 
-def write_queue(
-    out: Path, election: Election, profile: Profile, record_ids: Collection[str]
-) -> Queue:
-    """Gather the items below `out/review/` into `out/queue.json`.
+class _Pictures:
+    """A sheet's pictures as they are made."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.files: list[tuple[str, bytes]] = []
+
+    def add(self, name: str, image: Gray) -> Crop:
+        good, data = cv2.imencode(".png", image)
+        if not good:
+            raise ConsoleError(f"the crop {name} cannot be made a PNG")
+        content = data.tobytes()
+        self.files.append((f"{self._folder}/{name}", content))
+        return Crop(
+            path=f"{REVIEW}/{self._folder}/{name}", sha256=hashlib.sha256(content).hexdigest()
+        )
+
+
+def write_queue(path: Path, election: Election, profile: Profile, entries: Iterable[str]) -> None:
+    """Write `queue.json`, an entry a line as they come: memory holds one at a time.
 
     Args:
-        out: the batch's folder.
-        election, profile: what it was read under.
-        record_ids: the batch's records; an item of another (left by a run that was broken
-            off before its record was kept) is left out.
+        path: the file; it is there whole or not at all.
+        election, profile: what the batch was read under.
+        entries: `ReviewFiles.entry` of the batch's sheets, in order of their text (so of
+            their random ids: not of the feeding, NVT-05).
 
     Raises:
-        ConsoleError: an item's file is not one.
-        OSError: a file cannot be read or written.
+        OSError: the file cannot be written.
     """
-    items = []
-    for path in sorted((out / REVIEW).glob(f"*/{ITEM}")):
-        if path.parent.name not in record_ids:
-            continue
-        try:
-            items.append(QueueItem.model_validate_json(path.read_bytes()))
-        except ValidationError as error:
-            raise ConsoleError(f"{path} is not a queue item. Read the scans again") from error
-    queue = make_queue(election, profile, items)
-    replace_text(out / QUEUE, queue.to_json())
-    return queue
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    head = make_queue(election, profile, []).model_dump(mode="json")
+    head.pop("items")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ',\n"items": [')
+        for n, entry in enumerate(entries):
+            file.write((",\n" if n else "\n") + entry)
+        file.write("\n]}\n")
+    part.replace(path)
 
 
 def blank_page(election: Election, profile: Profile, layout: PageLayout) -> Gray | None:
@@ -163,15 +179,6 @@ def _blank_style(key: _Key, style_id: str) -> dict[PageLayout, Gray]:
     except ElectionError:
         return {}
     return {page: blanks[style_id, page.page] for page in layout.pages}
-
-
-def _save(folder: Path, name: str, image: Gray) -> Crop:
-    good, data = cv2.imencode(".png", image)
-    if not good:
-        raise ConsoleError(f"the crop {name} cannot be written as PNG")
-    content = data.tobytes()
-    (folder / name).write_bytes(content)
-    return Crop(path=f"{REVIEW}/{folder.name}/{name}", sha256=hashlib.sha256(content).hexdigest())
 
 
 def _slug(text: str) -> str:
