@@ -12,6 +12,7 @@ from election.importers.vxsuite import VxElection, import_vxsuite, looks_like_vx
 from election.model import Election
 from election.profile import Profile, load_profile
 from scanner.reader import default_thresholds
+from scanner.reading import Thresholds
 from scanner.sheet import SheetReader
 from scanner.thresholds import load_thresholds
 
@@ -26,11 +27,17 @@ class Definition:
     profile: Profile
     vxsuite: VxElection | None = None
 
+    def limits(self, thresholds: Path | None = None) -> Thresholds:
+        """The profile's limits, with those that a thresholds file sets."""
+        limits = default_thresholds(self.profile)
+        return limits if thresholds is None else load_thresholds(thresholds, limits)
+
     def reader(self, thresholds: Path | None = None) -> SheetReader:
         """A reader of this election's sheets, under a thresholds file's limits if given."""
-        limits = default_thresholds(self.profile)
-        if thresholds is not None:
-            limits = load_thresholds(thresholds, limits)
+        return self.reader_within(self.limits(thresholds))
+
+    def reader_within(self, limits: Thresholds) -> SheetReader:
+        """A reader of this election's sheets under these limits."""
         if self.vxsuite is not None:
             return SheetReader.for_vxsuite(self.vxsuite, self.profile, limits)
         return SheetReader(self.election, self.profile, thresholds=limits)

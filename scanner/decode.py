@@ -42,6 +42,7 @@ def decode_pages(
     limit_px: int = 60_000_000,
     max_side_px: int = 12_000,
     max_pages: int = MAX_PAGES,
+    first_page: int = 0,
 ) -> Iterator[DecodedPage | RefusedPage]:
     """Decode a scan file page by page.
 
@@ -51,6 +52,7 @@ def decode_pages(
         limit_px: most pixels of one page.
         max_side_px: most pixels along one side.
         max_pages: most pages taken from the file.
+        first_page: where to go on in a file of pages (TIFF, PDF), counted from 0.
 
     Returns:
         an iterator, in page order, of `DecodedPage` or, for a bad page beside others,
@@ -68,7 +70,7 @@ def decode_pages(
     if data.startswith(_PNG):
         return iter([decode_png(data, limits)])
     if data.startswith(_TIFF):
-        return tiff_pages(open_tiff(data, limits), data, limits, max_pages)
+        return tiff_pages(open_tiff(data, limits), data, limits, max_pages, first_page)
     if b"%PDF-" in data[:1024]:
-        return pdf_pages(data, pdf_page_count(data, limits), limits, max_pages)
+        return pdf_pages(data, pdf_page_count(data, limits), limits, max_pages, first_page)
     raise limits.unreadable("is not a PNG, JPEG, TIFF or PDF file. Give scans in one of these")

@@ -43,6 +43,12 @@ def blank_references(
     return blanks
 
 
+def within(profile: Profile, limits: Thresholds) -> Profile:
+    """The profile with the write-in limit in force: `interpret` judges those areas by it."""
+    marks = profile.marks.model_copy(update={"write_in": limits.write_in})
+    return profile.model_copy(update={"marks": marks})
+
+
 class SheetReader:
     """Reads whole sheets of one election under one profile's rules."""
 
@@ -56,9 +62,7 @@ class SheetReader:
     ) -> None:
         limits = thresholds or (reader.thresholds if reader else default_thresholds(profile))
         self.election = election
-        # Write-in areas are judged by `interpret`, so the limits in force go there too.
-        marks = profile.marks.model_copy(update={"write_in": limits.write_in})
-        self.profile = profile.model_copy(update={"marks": marks})
+        self.profile = within(profile, limits)
         if reader is None:
             layouts = [design_ballot(election, profile, s.id) for s in election.ballot_styles]
             blanks = blank_references(election, profile, layouts)

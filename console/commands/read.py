@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from console.common import emit_json, progress, stdout
+from console.common import emit_json, progress, stderr, stdout
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from console.batch.files import Listing
+    from console.batch.session import Finished
+    from console.definitions import Definition
+    from scanner.reading import Thresholds
+
+#: Fewer files than this for each are no work for another process.
+FILES_A_WORKER = 8
+NAMES_SHOWN = 5
+REFUSALS_SHOWN = 200
 
 
 def register(app: typer.Typer) -> None:
@@ -27,47 +42,147 @@ def read(
         str | None, typer.Option(help="Jurisdiction profile (name or TOML file).")
     ] = None,
     thresholds: Annotated[Path | None, typer.Option(help="Thresholds file (TOML).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=512, help="Processes that read [cores of the machine].")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Read on a Dask cluster: its scheduler, e.g. tcp://10.0.0.5:8786."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete results in the folder and start anew.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON.")] = False,
 ) -> None:
     """Read scanned ballots.
 
-    Writes cvrs.json (NIST Cast Vote Records), marks.parquet, refused.json, queue.json (what
-    people should look at: `ballotbench adjudicate`) and, in review/, crops and overlays for
-    it. Exit 1 when any page was refused.
+    Writes cvrs.json (NIST Cast Vote Records), marks.parquet, refused.json, blank.json
+    (unprinted backs), queue.json (what people should look at: `ballotbench adjudicate`) and,
+    in review/, crops and overlays for it. Exit 1 when any page was refused.
+
+    A run that was cut off goes on where it stopped when it is given again: nothing is read
+    twice and nothing is missed.
 
     Example: ballotbench read election.json scans/ --out results
     """
     # Heavy rooms only when this command runs.
+    from console.batch.files import list_scans
     from console.definitions import load_definition
-    from console.reading import BatchReader, scan_files, write_batch
 
-    sheets = load_definition(election, profile, definition).reader(thresholds)
-    files = scan_files(scans)
-    batch = BatchReader(sheets, out / "review")
-    with progress() as bars:
-        task = bars.add_task("Reading", total=len(files))
-        batch.read(files, lambda count: bars.advance(task, count))
-    result = batch.result
-    write_batch(out, sheets, result)
+    loaded = load_definition(election, profile, definition)
+    limits = loaded.limits(thresholds)
+    listing = list_scans(path.absolute() for path in scans)
+    _tell(listing)
+    if not listing.files:
+        raise ConsoleError(
+            f"no scans in {', '.join(map(str, scans))}: give image files or folders of them "
+            "(PNG, JPEG, TIFF, PDF)"
+        )
+    try:
+        done, resumed = _read(loaded, limits, listing, out, workers, cluster, fresh=fresh)
+    except KeyboardInterrupt:
+        raise ConsoleError(
+            "stopped. What was read is kept; run the same command again to go on"
+        ) from None
     summary = {
-        "files": len(files),
-        "records": len(result.records),
-        "needs_review": sum(r.needs_review for r in result.records),
-        "refused": len(result.refused),
+        "files": done.files,
+        **done.counters,
+        "given_twice": len(listing.twice),
+        "ignored": len(listing.ignored),
+        "read_before": resumed,
         "out": str(out),
     }
     if as_json:
         emit_json(summary)
     else:
-        stdout.print(
-            f"{summary['records']} records from {summary['files']} files, "
-            f"{summary['needs_review']} need a person, {summary['refused']} pages refused. "
-            f"Results in {out}"
-        )
-        for item in result.refused:
-            stdout.print(
-                f"refused: {item['file']} page {item['page']}: {item['reason']}: {item['detail']}",
-                markup=False,
-            )
-    if result.refused or not files:
+        _show(summary, out)
+    if done.counters["refused"]:
         raise typer.Exit(1)
+
+
+def _read(
+    loaded: Definition,
+    limits: Thresholds,
+    listing: Listing,
+    out: Path,
+    workers: int | None,
+    cluster: str | None,
+    *,
+    fresh: bool,
+) -> tuple[Finished, int]:
+    """The batch, and how many of its files had been read before this run."""
+    from console.batch import session
+    from console.batch.executors import cluster_crew, local_crew, usable_cores
+    from console.batch.journal import Journal
+    from console.batch.run import Coordinator
+    from console.batch.work import reader_spec
+    from console.review import REVIEW
+
+    identity = session.identity_of(loaded, limits)
+    out.mkdir(parents=True, exist_ok=True)
+    if fresh:
+        session.clear(out)
+    found = session.find_finished(out, identity, listing.files)
+    if found is not None:
+        return found, found.files
+    with Journal(out) as journal, ExitStack() as stack:
+        resumed = session.begin(journal, out, identity, listing.files)
+        files = journal.count()[0]
+        if resumed < files:
+            if cluster is not None:
+                crew = stack.enter_context(cluster_crew(cluster))
+            else:
+                # A worker costs a second to start: as many as there is work for.
+                most = math.ceil((files - resumed) / FILES_A_WORKER)
+                crew = local_crew(max(1, min(workers or usable_cores(), most)))
+            bars = stack.enter_context(progress())
+            task = bars.add_task("Reading", total=files, completed=resumed)
+            Coordinator(
+                journal,
+                reader_spec(loaded, limits),
+                crew,
+                out / REVIEW,
+                lambda count: bars.advance(task, count),
+            ).run()
+        return session.finish(journal, out, loaded, limits), resumed
+
+
+def _tell(listing: Listing) -> None:
+    """What is not read, on stderr: nobody should wonder where a file has gone."""
+    for paths, what in (
+        (listing.twice, "given twice, read once"),
+        (listing.ignored, "not read, being no scan or a folder within a folder"),
+        (listing.empty, "folder without scans"),
+    ):
+        if paths:
+            names = ", ".join(_plain(p.name) for p in paths[:NAMES_SHOWN])
+            more = f" and {len(paths) - NAMES_SHOWN} more" if len(paths) > NAMES_SHOWN else ""
+            stderr.print(f"{what}: {names}{more}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    stdout.print(
+        f"{summary['records']} records from {summary['files']} files, "
+        f"{summary['needs_review']} need a person, {summary['refused']} pages refused. "
+        f"Results in {out}"
+    )
+    if summary["identical_files"]:
+        stdout.print(
+            f"{summary['identical_files']} files have the same bytes as another one: look whether "
+            "a scan was copied"
+        )
+    refused = json.loads((out / "refused.json").read_text(encoding="utf-8"))
+    for item in refused[:REFUSALS_SHOWN]:
+        stdout.print(
+            _plain(
+                f"refused: {item['file']} page {item['page']}: {item['reason']}: {item['detail']}"
+            ),
+            markup=False,
+        )
+    if len(refused) > REFUSALS_SHOWN:
+        stdout.print(f"{len(refused) - REFUSALS_SHOWN} more in {out / 'refused.json'}")
+
+
+def _plain(text: str) -> str:
+    """One line, whatever a file is called."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 from rich.progress import Progress
 
+from console.batch import SUFFIXES, pair_files, scan_files
 from console.definitions import Definition, load_definition
 from console.demo.night import (
     PAPER_COUNT,
@@ -24,7 +25,6 @@ from console.demo.night import (
 )
 from console.demo.precincts import StationResult, run_stations
 from console.errors import ConsoleError
-from console.reading import SUFFIXES, pair_files, scan_files
 from election.model import Election
 from scanner.decode import DecodedPage, decode_pages
 from scanner.errors import PageRefusedError

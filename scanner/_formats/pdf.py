@@ -54,19 +54,19 @@ def _no_pages(limits: Limits) -> PageRefusedError:
 
 
 def pdf_pages(
-    data: bytes, count: int, limits: Limits, max_pages: int
+    data: bytes, count: int, limits: Limits, max_pages: int, first_page: int = 0
 ) -> Iterator[DecodedPage | RefusedPage]:
     with _PDFIUM:
         document = pdfium.PdfDocument(data)
     try:
-        for index in range(min(count, max_pages)):
+        for index in range(first_page, min(count, max_pages)):
             try:
                 with _PDFIUM:
                     decoded = _pdf_page(document, limits, index)
                 yield decoded
             except PageRefusedError as refusal:
                 yield refused_page(refusal, index)
-        if count > max_pages:
+        if first_page <= max_pages < count:
             yield too_many(limits, max_pages, max_pages)
     finally:
         with _PDFIUM:

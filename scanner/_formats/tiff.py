@@ -55,11 +55,15 @@ def open_tiff(data: bytes, limits: Limits) -> TiffImagePlugin.TiffImageFile:
 
 
 def tiff_pages(
-    image: TiffImagePlugin.TiffImageFile, data: bytes, limits: Limits, max_pages: int
+    image: TiffImagePlugin.TiffImageFile,
+    data: bytes,
+    limits: Limits,
+    max_pages: int,
+    first_page: int = 0,
 ) -> Iterator[DecodedPage | RefusedPage]:
     with image:
         intact = _whole_directories(data, max_pages + 1)
-        for index in range(max_pages + 1):
+        for index in range(first_page, max_pages + 1):
             try:
                 image.seek(index)
             except EOFError:

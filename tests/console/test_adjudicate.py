@@ -211,7 +211,7 @@ def test_what_was_tampered_with_is_refused(folder: Path) -> None:
     ledger.write_bytes(good)
     crop = next((folder / "review").glob("*/*senator.png"))
     crop.write_bytes(crop.read_bytes()[:-1])
-    done = ballotbench("adjudicate", "show", folder, crop.parent.name)
+    done = ballotbench("adjudicate", "show", folder, listed(folder)["us-senator"]["item"])
     assert (done.returncode, done.stdout) == (1, "")
     assert "is not the picture" in done.stderr
 
