@@ -7,6 +7,7 @@ COMMANDS: tuple[str, ...] = (
     "demo",
     "keys",
     "ballots",
+    "deck",
     "read",
     "adjudicate",
     "devices",

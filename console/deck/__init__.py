@@ -1,0 +1,1 @@
+"""Make a test deck's folder: images, printable pages and `deck.json`."""
