@@ -37,7 +37,7 @@ COLUMN_GAP_MM = 10.0
 #: A contest's crop: room beside its targets, its title above, its last line below, mm.
 SIDE_MM = 2.5
 #: Timing marks and nothing else stand this near to the page's left and right edges, mm.
-EDGE_MM = 8.0
+EDGE_MM = 6.0
 HEAD_MM = 30.0
 LAST_LINE_MM = (6.0, 12.0)
 #: Targets this far away still weigh 0.6 in the local map, mm.
@@ -183,7 +183,7 @@ def _contest_box(layout: PageLayout, own: list[int]) -> Box:
         right = _right(layout, mine[-1]) + SIDE_MM
     rows = sorted({round(layout.targets[i].y_mm, 1) for i in own})
     others = [layout.targets[i].y_mm for column in mine for i in column if i not in own]
-    pitch = min((b - a for a, b in pairwise(rows)), default=0.0)
+    pitch = min((b - a for a, b in pairwise(rows)), default=LAST_LINE_MM[1])
     last_line = min(max(LAST_LINE_MM[0], 0.6 * pitch), LAST_LINE_MM[1])
     areas = [b.y_mm + b.height_mm + 2 for i in own if (b := layout.targets[i].write_in_area)]
     above = max((y for y in others if y < rows[0]), default=-HEAD_MM)
@@ -191,7 +191,7 @@ def _contest_box(layout: PageLayout, own: list[int]) -> Box:
     top = max(rows[0] - HEAD_MM, above + LAST_LINE_MM[0], 0.0)
     # Never over a line of its own, however narrowly contests are printed.
     top = min(top, rows[0] - TARGET_MM / 2)
-    bottom = min(max([rows[-1] + last_line, *areas]), max(below - 3.0, rows[-1] + TARGET_MM / 2))
+    bottom = min(max([rows[-1] + last_line, *areas]), max(below - 2.0, rows[-1] + TARGET_MM / 2))
     return Box(left, top, right - left, bottom - top)
 
 

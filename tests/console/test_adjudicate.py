@@ -5,6 +5,7 @@ SEED-12, NVT-06: who decided what and why is kept, and nothing of it is lost.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -161,6 +162,18 @@ def test_a_pile_from_scan_to_sums(folder: Path) -> None:
     assert summary["contests"]["sheriff"]["overvotes"] == 1
     report = json.loads((folder / "adjudicated" / "cvrs.json").read_text(encoding="utf-8"))
     assert validate_report(report) == []
+    (written,) = [
+        position["CVRWriteIn"]
+        for cvr in report["CVR"]
+        for contest in cvr["CVRSnapshot"][0]["CVRContest"]
+        for selection in contest["CVRContestSelection"]
+        for position in selection["SelectionPosition"]
+        if "CVRWriteIn" in position
+    ]
+    picture = folder / written["WriteInImage"]["Location"].removeprefix("file:")
+    digest = hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert written["Text"] == "Jo Park"
+    assert written["WriteInImage"]["Hash"]["Value"] == digest
     assert (folder / "cvrs.json").read_bytes() == before
     assert adjudicate("stats", folder)["contests"]["settled"] == 3
     for word in ("list", "stats", "apply"):
@@ -239,6 +252,23 @@ def test_unlawful_and_wrong_use_end_in_words(
     assert done.returncode == code
     assert message in " ".join(done.stderr.replace("│", " ").split())
     assert not (batch / "decisions.jsonl").exists()
+
+
+def test_people_at_several_desks_write_one_chain(folder: Path) -> None:
+    said = {"sheriff": "--as-read", "governor": "--overvote", "us-senator": "--blank"}
+    rows = listed(folder)
+    desks = [
+        subprocess.Popen(
+            [sys.executable, "-m", "console", "adjudicate", "decide", str(folder)]
+            + [rows[contest]["item"], "--by", f"At {contest}", "--reason", "seen", verdict],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+        )
+        for contest, verdict in said.items()
+    ]
+    assert [desk.wait() for desk in desks] == [0, 0, 0]
+    ledger, _ = DecisionFile(folder).load()
+    assert ledger.head.count == 3
 
 
 DECIDE_FOR_EVER = """
