@@ -66,11 +66,12 @@ def adjudicated_record(
             replace(r, votes=(), status=ContestStatus.NEEDS_REVIEW, undervotes=0, overvotes=0)
             for r in readings
         ]
+    held = any(reading.status is ContestStatus.NEEDS_REVIEW for reading in readings)
     record = replace(
         original,
         valid=ground is None,
         invalid_ground=ground,
-        needs_review=bool(must),
+        needs_review=bool(must) or held,
         contests=tuple(readings),
     )
     return AdjudicatedRecord(original, record, settled)

@@ -68,7 +68,10 @@ class ContestState:
     @property
     def supporting(self) -> tuple[Opinion, ...]:
         """The opinions that carry what was settled."""
-        return tuple(o for o in self.opinions if o.verdict == self.verdict)
+        if self.verdict is None:
+            return ()
+        key = self.verdict.key()
+        return tuple(o for o in self.opinions if o.verdict.key() == key)
 
 
 def person_key(name: str) -> str:
@@ -213,9 +216,10 @@ class Proceedings:
         opinions = tuple(self._opinions.get((item_id, contest_id), ()))
         if not opinions:
             return ContestState(Standing.OPEN, (), None)
-        tally = Counter(opinion.verdict for opinion in opinions)
-        verdict, most = tally.most_common(1)[0]
+        key, most = Counter(o.verdict.key() for o in opinions).most_common(1)[0]
         if most >= self.people:
+            # Of spellings that differ in case only, the first one.
+            verdict = next(o.verdict for o in opinions if o.verdict.key() == key)
             return ContestState(Standing.SETTLED, opinions, verdict)
         few = len(opinions) < self.people
         return ContestState(Standing.WAITING if few else Standing.DISPUTED, opinions, None)

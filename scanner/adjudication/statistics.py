@@ -39,7 +39,11 @@ def statistics(proceedings: Proceedings) -> dict[str, Any]:
             people[key].append((opinion, state.verdict))
         for one, two in combinations(sorted(state.opinions, key=lambda o: person_key(o.by)), 2):
             pairs[person_key(one.by), person_key(two.by)].append(
-                (_category(one.verdict), _category(two.verdict), one.verdict == two.verdict)
+                (
+                    _category(one.verdict),
+                    _category(two.verdict),
+                    one.verdict.key() == two.verdict.key(),
+                )
             )
     return {
         "contests": {standing.value: standings[standing.value] for standing in Standing},
@@ -52,6 +56,10 @@ def statistics(proceedings: Proceedings) -> dict[str, Any]:
     }
 
 
+def _agree(one: Opinion, two: Opinion) -> bool:
+    return one.verdict.key() == two.verdict.key()
+
+
 def _category(verdict: Verdict) -> str:
     return verdict.ground or verdict.kind
 
@@ -59,7 +67,7 @@ def _category(verdict: Verdict) -> str:
 def _person(opinions: list[tuple[Opinion, Verdict | None]]) -> dict[str, Any]:
     kinds = Counter(opinion.verdict.kind for opinion, _ in opinions)
     grounds = Counter(o.verdict.ground for o, _ in opinions if o.verdict.ground)
-    settled = [(o.verdict, verdict) for o, verdict in opinions if verdict is not None]
+    settled = [(o.verdict.key(), verdict.key()) for o, verdict in opinions if verdict is not None]
     agreed = sum(own == verdict for own, verdict in settled)
     return {
         "opinions": len(opinions),

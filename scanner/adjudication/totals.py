@@ -6,7 +6,7 @@ Rules (those of the count of a precinct, on the report's own words):
 2. A contest is set aside if it needs adjudication; if what needs it names no contest, or the
    whole ballot's validity waits, all contests of the sheet are. An invalid ballot's contests
    are counted as invalid. All others add their `TotalNumberVotes`, undervotes and overvotes.
-3. A write-in that has a name is counted under the name too.
+3. A write-in that has a name is counted under the name too, in either case of its letters.
 
 So for each contest: sum(votes) + undervotes + overvotes =
 votes allowed × (ballots - invalid - set_aside).
@@ -24,11 +24,13 @@ from scanner.adjudication.errors import AdjudicationError
 
 @dataclass(slots=True)
 class ContestSum:
-    """Sums of one contest. `votes` by option id; `names` the write-ins' votes by name."""
+    """Sums of one contest. `votes` by option id; `names` the write-ins' votes by name
+    (case-folded), `spellings` how a name is shown."""
 
     ballots: int = 0
     votes: Counter[str] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
+    spellings: dict[str, str] = field(default_factory=dict)
     undervotes: int = 0
     overvotes: int = 0
     invalid: int = 0
@@ -39,7 +41,7 @@ class ContestSum:
         return {
             "ballots": self.ballots,
             "votes": dict(sorted(self.votes.items())),
-            "write_in_names": dict(sorted(self.names.items())),
+            "write_in_names": {self.spellings[key]: n for key, n in sorted(self.names.items())},
             "undervotes": self.undervotes,
             "overvotes": self.overvotes,
             "invalid": self.invalid,
@@ -130,7 +132,10 @@ def _count(row: ContestSum, contest: Mapping[str, Any]) -> None:
         row.votes[_local(selection["ContestSelectionId"])] += votes
         for position in selection["SelectionPosition"]:
             if votes and (name := position.get("CVRWriteIn", {}).get("Text")):
-                row.names[name] += votes
+                key = name.casefold()
+                row.names[key] += votes
+                # One spelling whatever the order of the records.
+                row.spellings[key] = max(name, row.spellings.get(key, name))
 
 
 def _waits(contest: Mapping[str, Any]) -> bool:

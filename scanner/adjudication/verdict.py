@@ -52,6 +52,17 @@ class Verdict(_Model):
     ground: str | None = None
     write_ins: tuple[WriteIn, ...] = ()
 
+    def key(self) -> Verdict:
+        """What two verdicts share that agree: all but the case of a written name."""
+        return self.model_copy(
+            update={
+                "write_ins": tuple(
+                    w if w.text is None else w.model_copy(update={"text": w.text.casefold()})
+                    for w in self.write_ins
+                )
+            }
+        )
+
     def words(self) -> str:
         """The verdict in one line."""
         if self.kind == "invalid":

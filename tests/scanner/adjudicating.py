@@ -145,3 +145,21 @@ def us_queue(profile: Profile = US) -> Queue:
 def kz_queue() -> Queue:
     """Items 1 and 2: doubt, two marks."""
     return make_queue(LISTS, KZ, [item(1, LISTS, HELD), item(2, LISTS, TWO_MARKS)])
+
+
+def two_paper_queue(second: ContestReading) -> Queue:
+    """One Kazakh sheet with two contests: the first has two marks, so all of it is void."""
+    both = _election(
+        "kz-majilis",
+        [
+            {
+                "id": contest,
+                "title": NAME,
+                "district": "d",
+                "kind": "party_list",
+                "options": [{"id": "reds", "name": NAME}, {"id": "blues", "name": NAME}],
+            }
+            for contest in ("list", "mayor")
+        ],
+    )
+    return make_queue(both, KZ, [item(1, both, TWO_MARKS, second)])

@@ -37,7 +37,16 @@ from scanner.adjudication import (
 from scanner.adjudication.proceedings import person_key
 from scanner.adjudication.schemas import DIRECTORY, schema_text, schemas
 from scanner.cvr import cvr_report, validate_report
-from tests.scanner.adjudicating import COUNCIL, KZ, LISTS, US, kz_queue, us_queue
+from scanner.reading import ContestReading, ContestStatus
+from tests.scanner.adjudicating import (
+    COUNCIL,
+    KZ,
+    LISTS,
+    US,
+    kz_queue,
+    two_paper_queue,
+    us_queue,
+)
 
 AT = "2026-11-04T08:00:00Z"
 CREATED = datetime(2026, 11, 4, tzinfo=UTC)
@@ -316,6 +325,39 @@ def test_people_can_overrule_a_void_ballot_and_the_vote_then_counts() -> None:
     assert (sums.invalid, sums.set_aside, sums.adjudicated) == (0, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (ContestReading("mayor", ("reds",), (), (), ContestStatus.VALID, 0, 0), (True, None, 1)),
+        (ContestReading("mayor", (), (), (), ContestStatus.BLANK, 1, 0), (False, "no_mark", 0)),
+        (
+            ContestReading("mayor", (), ("reds",), (), ContestStatus.NEEDS_REVIEW, 0, 0),
+            (True, None, 0),
+        ),
+    ],
+    ids=["clear", "blank", "pending"],
+)
+def test_one_contest_settled_judges_the_whole_ballot_anew(
+    second: ContestReading, expected: tuple[bool, str | None, int]
+) -> None:
+    """NVT-06: under `exactly_one` a contest beside the settled one may void it all, or wait."""
+    desk = Desk(two_paper_queue(second))
+    for by in ("Aigerim", "Bolat"):
+        desk.decide(1, by, votes("list", "blues"))
+    item = desk.queue.items[0]
+    record = adjudicated_record(
+        item, desk.proceedings.settled(item), desk.queue.election, KZ
+    ).record
+    counted = [len(contest.votes) for contest in record.contests]
+    assert (record.valid, record.invalid_ground, counted[0]) == expected
+    assert counted[1] == expected[2]
+    report = desk.report()[1]
+    assert validate_report(report) == []
+    sums = sum_votes(report)
+    # What is pending is set aside even where the queue did not ask for it by name.
+    assert sums.contests["list"].votes["blues"] == expected[2]
+
+
 def test_an_item_that_changed_takes_no_decision_and_ends_an_old_ledger() -> None:
     queue = us_queue()
     desk = Desk(queue)
@@ -428,7 +470,19 @@ def test_a_written_name_is_counted_under_it() -> None:
     assert position["CVRWriteIn"]["Text"] == "Zoe Park"
     assert (position["IsAllocable"], position["Status"]) == ("yes", ["adjudicated"])
     row = sum_votes(report).contests["council"]
-    assert (row.votes["write-in-0"], row.names["Zoe Park"]) == (1, 1)
+    assert (row.votes["write-in-0"], row.names["zoe park"]) == (1, 1)
+
+
+def test_two_people_agree_on_a_name_whatever_its_capitals() -> None:
+    two = US.model_copy(update={"adjudication": US.adjudication.model_copy(update={"people": 2})})
+    desk = Desk(us_queue(two))
+    for by, name in (("Dana", "Zoe Park"), ("Erlan", "ZOE  PARK")):
+        line = (named("write-in-0", name),)
+        desk.decide(3, by, votes("council", "write-in-0", write_ins=line))
+    assert desk.standing(3) is Standing.SETTLED
+    row = sum_votes(desk.report()[1]).contests["council"]
+    assert row.to_json()["write_in_names"] == {"Zoe Park": 1}
+    assert statistics(desk.proceedings)["pairs"][0]["agree"] == 1
 
 
 def test_a_name_that_is_printed_counts_once_for_its_option() -> None:
