@@ -12,7 +12,7 @@ JOBS    ?= auto
 # Where `make demo` writes.
 OUT     ?= demo-out
 
-.PHONY: help setup demo test lint bench lock traceability system-deps clean
+.PHONY: help setup demo test lint bench accuracy fuzz lock traceability system-deps clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,12 @@ bench: $(VENV)/.test  ## measure speed; figures in .benchmarks/, ratios on the s
 		--benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
 	@$(BIN)/python tools/bench_table.py .benchmarks/latest.json
 
+accuracy: $(VENV)/.base  ## read ten million target positions of known truth; docs/accuracy.md
+	@$(BIN)/python -m tools.accuracy $(ACCURACY_ARGS)
+
+fuzz: $(VENV)/.base  ## 100,000 damaged files and 10,000 odd arrays: read or refused, no more
+	@$(BIN)/python -m tools.fuzz $(FUZZ_ARGS)
+
 # --- Upkeep ---------------------------------------------------------------------------------
 
 # Versions for every system and Python from 3.11 on, with hashes; no names of package indexes.
@@ -80,6 +86,6 @@ traceability: $(VENV)/.base  ## write docs/traceability.md anew
 	@$(BIN)/python tools/traceability.py
 
 clean:  ## remove everything made, the environment too
-	rm -rf $(VENV) demo-out dist build .benchmarks .hypothesis .import_linter_cache \
+	rm -rf $(VENV) demo-out dist build .accuracy .benchmarks .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find $(CHECKED) -name __pycache__ -type d -prune -exec rm -rf {} +

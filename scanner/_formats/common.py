@@ -88,6 +88,8 @@ def gray_of(image: Image.Image) -> npt.NDArray[np.uint8]:
         return np.ascontiguousarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         values = np.asarray(image, dtype=np.float64)
+        if np.isnan(values).any():  # neither ink nor paper: not for this room to choose
+            raise ValueError("a pixel is not a number")
         # 32-bit samples: PNG's 16 bits arrive so, floats are 0..1.
         peak = 65535.0 if image.mode == "I" else 1.0
         return np.ascontiguousarray((np.clip(values / peak, 0, 1) * 255).astype(np.uint8))

@@ -60,7 +60,7 @@ from scanner.synthesis.model import (
 from scanner.synthesis.pens import draw_marks
 from scanner.synthesis.scan import scan_page, show_through
 from scanner.synthesis.truth import true_classes
-from scanner.synthesis.voters import NORMAL_HABITS, Habits, random_marks
+from scanner.synthesis.voters import NORMAL_HABITS, SEVERE_HABITS, Habits, random_marks
 
 __all__ = [
     "BALLPOINT",
@@ -72,6 +72,7 @@ __all__ = [
     "NORMAL_HABITS",
     "PENCIL",
     "SEVERE",
+    "SEVERE_HABITS",
     "STAMP",
     "Crease",
     "Damage",

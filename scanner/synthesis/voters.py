@@ -19,6 +19,8 @@ from scanner.synthesis.model import BALLPOINT, PENCIL, MarkKind, Pen, TrueMark
 
 #: A circle, a strike-out and a line over two need a pen that is not broader than the room.
 _THIN_MM = 0.6
+#: From this width on a pen fills a target whatever it does in it.
+_BROAD_MM = 1.2
 
 
 #: What comes beside the votes: chance a contest.
@@ -39,17 +41,22 @@ class Habits:
     """How often, of all contests on a page, voters do what.
 
     `votes` of them are voted in at all, `overvotes` more than allowed; `tick_out` is the
-    share of ticks that stray among all marks; `beside` the extraneous and the open marks.
+    share of ticks that stray among all marks; `beside` the extraneous and the open marks;
+    `dot_share` and `residue` the range of what a rested pen and a rubber leave.
     """
 
     votes: float = 0.88
     overvotes: float = 0.01
     tick_out: float = 0.05
+    dot_share: tuple[float, float] = (0.003, 0.01)
+    residue: tuple[float, float] = (0.06, 0.18)
     beside: Mapping[MarkKind, float] = field(default_factory=lambda: BESIDE)
 
 
 #: The documented normal range: four contests in a thousand hold a rubbed-out mark, and so on.
 NORMAL_HABITS = Habits()
+#: Heavier hands: dots up to a pen's whole tip, rubbers that leave up to a good third.
+SEVERE_HABITS = Habits(dot_share=(0.01, 0.03), residue=(0.18, 0.40), beside=MappingProxyType({}))
 
 
 def random_marks(
@@ -84,12 +91,15 @@ def random_marks(
                 count = most + 1
         order = [options[i] for i in rng.permutation(len(options))]
         marks += [
-            _vote(rng, contest_id, option, own, any_stroke, habits, kind)
+            _vote(rng, contest_id, option, own, any_stroke, habits)
+            if kind is None
+            else _of_kind(rng, contest_id, options, option, kind, own, habits)
             for option in order[:count]
         ]
         for beside, chance in habits.beside.items():
             if rng.random() < chance and len(order) > count + 1:
-                marks.append(_beside(rng, contest_id, options, order[count], beside, own))
+                option = order[count]
+                marks.append(_of_kind(rng, contest_id, options, option, beside, own, habits))
     return marks
 
 
@@ -108,37 +118,36 @@ def _vote(
     pen: Pen,
     any_stroke: bool,
     habits: Habits,
-    kind: MarkKind | None,
 ) -> TrueMark:
     mark = random_mark(rng, contest_id, option_id, any_stroke=any_stroke)
-    wanted = kind or (MarkKind.TICK_OUT if rng.random() < habits.tick_out else mark.kind)
-    if kind is None and pen.width_mm > 1.2:
-        wanted = MarkKind.FILL  # a broad pen fills whatever it draws
-    return replace(mark, kind=wanted, pen=_thin(pen) if kind in _FINE else pen)
+    kind = MarkKind.TICK_OUT if rng.random() < habits.tick_out else mark.kind
+    if pen.width_mm > _BROAD_MM:
+        kind = MarkKind.FILL  # a broad pen fills whatever it draws
+    return replace(mark, kind=kind, pen=pen)
 
 
-_FINE = (MarkKind.CIRCLE, MarkKind.THROUGH, MarkKind.CROSSED_OUT)
-
-
-def _beside(
+def _of_kind(
     rng: np.random.Generator,
     contest_id: str,
     options: list[str],
     option_id: str,
     kind: MarkKind,
     pen: Pen,
+    habits: Habits,
 ) -> TrueMark:
-    """An extraneous or open mark at an option that got no vote."""
+    """A mark of a stated kind at an option."""
     if kind is MarkKind.ERASED:  # only graphite can be rubbed out
-        return TrueMark(contest_id, option_id, kind, PENCIL, residue=float(rng.uniform(0.06, 0.18)))
+        residue = float(rng.uniform(*habits.residue))
+        return TrueMark(contest_id, option_id, kind, PENCIL, residue=residue)
     if kind is MarkKind.LIGHT_DOT:
-        share = float(rng.uniform(0.003, 0.01))
+        share = float(rng.uniform(*habits.dot_share))
         return TrueMark(contest_id, option_id, kind, pen, area_share=share)
     if kind is MarkKind.THROUGH:
         place = options.index(option_id)
         other = options[place + 1] if place + 1 < len(options) else options[place - 1]
         return TrueMark(contest_id, option_id, kind, _thin(pen), to_option_id=other)
-    return TrueMark(contest_id, option_id, kind, _thin(pen))
+    thin = kind in (MarkKind.CIRCLE, MarkKind.CROSSED_OUT, MarkKind.STRAY, MarkKind.SCRIBBLE)
+    return TrueMark(contest_id, option_id, kind, _thin(pen) if thin else pen)
 
 
 def _thin(pen: Pen) -> Pen:

@@ -348,3 +348,14 @@ def test_real_scans_decode_to_what_a_lenient_decoder_sees() -> None:
         flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
         other = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         assert np.array_equal(only_page(data).gray, other), path.name
+
+
+def test_a_float_pixel_that_is_no_number_is_refused() -> None:
+    values = np.linspace(0, 1, 240 * 180, dtype=np.float32).reshape(240, 180)
+    assert only_page(saved(Image.fromarray(values), "TIFF")).gray[-1, -1] == 255
+    values[100, 50] = np.nan
+    page, reason = outcome(saved(Image.fromarray(values), "TIFF"))
+    assert page is None
+    assert reason is RefusalReason.UNREADABLE_FILE
+    values[100, 50] = np.inf
+    assert only_page(saved(Image.fromarray(values), "TIFF")).gray[100, 50] == 255
