@@ -150,6 +150,12 @@ class Proceedings:
         """
         if entry.id in self._ids:
             raise AdjudicationError(f"entry {entry.id} occurs twice")
+        if entry.by != tidy(entry.by, "a name", MAX_TEXT) or not entry.by:
+            raise AdjudicationError(f"entry {entry.id}: its name has another form than typed ones")
+        if entry.reason != tidy(entry.reason, "a reason", MAX_REASON) or not entry.reason:
+            raise AdjudicationError(
+                f"entry {entry.id}: its reason has another form than typed ones"
+            )
         if isinstance(entry, Undo):
             self._check_undo(entry)
             self._undone.add(entry.undoes)

@@ -13,7 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from election.model import WRITE_IN_PREFIX, Election
 from election.profile import Profile
@@ -44,6 +51,13 @@ class Crop(_Model):
 
     path: Annotated[str, StringConstraints(pattern=r"^[^/\\][^\\]*$", max_length=500)]
     sha256: Sha256
+
+    @field_validator("path")
+    @classmethod
+    def _below(cls, path: str) -> str:
+        if any(part in ("", ".", "..") for part in path.split("/")):
+            raise ValueError("a crop lies below the folder of the queue")
+        return path
 
 
 class Place(_Model):

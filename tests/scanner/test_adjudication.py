@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from firmware_sim.counting import count_records
 from scanner.adjudication import (
@@ -35,6 +36,7 @@ from scanner.adjudication import (
     sum_votes,
 )
 from scanner.adjudication.proceedings import person_key
+from scanner.adjudication.queue import Crop
 from scanner.adjudication.schemas import DIRECTORY, schema_text, schemas
 from scanner.cvr import cvr_report, validate_report
 from scanner.reading import ContestReading, ContestStatus
@@ -373,6 +375,31 @@ def test_an_item_that_changed_takes_no_decision_and_ends_an_old_ledger() -> None
     )
     with pytest.raises(AdjudicationError, match="another content"):
         Proceedings(other, desk.ledger.entries)
+
+
+@pytest.mark.parametrize("change", [{"by": "Dana "}, {"reason": "a\x1b[2Jb"}, {"by": "\u200b"}])
+def test_a_line_that_could_not_have_been_typed_is_refused(change: dict[str, str]) -> None:
+    """Its chain may hold: whoever can write the file can make one."""
+    desk = Desk(us_queue())
+    decision = desk.decide(1, "Dana", votes("council", "ana"))
+    with pytest.raises(AdjudicationError, match=r"another form|cannot be seen"):
+        Proceedings(desk.queue, [decision.model_copy(update=change)])
+
+
+@pytest.mark.parametrize("path", ["../x.png", "/x.png", "review//x.png", "review/../../x.png"])
+def test_a_crop_lies_below_the_queue(path: str) -> None:
+    with pytest.raises(ValidationError, match="path"):
+        Crop(path=path, sha256="0" * 64)
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=150, deadline=None)
+def test_no_bytes_are_taken_for_a_queue_or_a_ledger(noise: bytes) -> None:
+    with pytest.raises(AdjudicationError):
+        Queue.from_json(noise)
+    if noise:
+        with pytest.raises(LedgerError):
+            Ledger.read(noise, "0" * 64)
 
 
 def test_a_ledger_of_other_rules_is_refused() -> None:
