@@ -25,6 +25,12 @@ _TILE_SIGMA = 32.0
 #: Ink that shows through is spread by the paper's fibres, mm (standard deviation).
 BLEED_SPREAD_MM = 0.22
 _WHITE = 255
+#: Many times faster than an array's turned view made contiguous.
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
 
 def scan_page(
@@ -95,7 +101,8 @@ def scan_page(
         scan = np.asarray(black_white, np.uint8)
     if model.grain_quality is not None:
         scan = _grain(scan, model.grain_quality)
-    return np.ascontiguousarray(np.rot90(scan, -model.orientation_deg // 90), dtype=np.uint8)
+    turn = _TURNS.get(model.orientation_deg)
+    return scan if turn is None else np.asarray(cv2.rotate(scan, turn), np.uint8)
 
 
 def show_through(back: Gray, paper_mm: tuple[float, float]) -> Gray:
