@@ -97,6 +97,13 @@ class Coordinator:
         try:
             self._run()
         finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what is still in hand; an executor that is not ours to renew stays open."""
+        for future in self._flying:
+            future.cancel()
+        if self._crew.renew is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:

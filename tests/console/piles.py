@@ -122,12 +122,14 @@ def content(out: Path) -> dict[str, Any]:
     assert validate_report(report) == []
     del report["GeneratedDate"]
     cvrs = [json.dumps(c).replace(c["UniqueId"], "id") for c in report.pop("CVR")]
+    queue = json.loads((out / "queue.json").read_text(encoding="utf-8"))
+    items = [json.dumps(item).replace(item["id"], "id") for item in queue.pop("items")]
     files = {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name not in {"cvrs.json", "batch.json"}
+        if path.is_file() and path.name not in {"cvrs.json", "queue.json", "batch.json"}
     }
-    return {"report": report, "cvrs": sorted(cvrs), **files}
+    return {"report": report, "cvrs": sorted(cvrs), "queue": [queue, *sorted(items)], **files}
 
 
 def places(out: Path) -> Counter[tuple[str, int]]:
