@@ -11,6 +11,7 @@ Rules of pairing by name (`pair_files`); what the pages show decides in the end 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,19 +60,20 @@ def list_scans(paths: Iterable[Path]) -> Listing:
         OSError: a folder that cannot be listed.
     """
     listing = Listing()
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     for path in paths:
         inside = [path]
         if path.is_dir():
             inside = []
-            for entry in sorted(path.iterdir(), key=natural):
-                is_scan = entry.suffix.lower() in SUFFIXES
-                (inside if is_scan else listing.ignored).append(entry)
+            # Names, not paths, are sorted: a folder may hold very many.
+            for name in sorted(os.listdir(path), key=natural):  # noqa: PTH208
+                is_scan = Path(name).suffix.lower() in SUFFIXES
+                (inside if is_scan else listing.ignored).append(path / name)
             if not inside:
                 listing.empty.append(path)
         for file in inside:
             # One ballot must not count twice because it is reached by two paths.
-            real = os.path.realpath(file)
+            real = hashlib.blake2b(os.fsencode(os.path.realpath(file)), digest_size=16).digest()
             (listing.twice if real in seen else listing.files).append(file)
             seen.add(real)
     return listing
@@ -82,10 +84,9 @@ def scan_files(paths: Iterable[Path]) -> list[Path]:
     return list_scans(paths).files
 
 
-def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def natural(name: str) -> tuple[str, str]:
     """A sort key by which scan-9 stands before scan-10."""
-    parts = _DIGITS.split(path.name)
-    return [(int(p), "") if i % 2 else (-1, p) for i, p in enumerate(parts)], path.name
+    return _DIGITS.sub(lambda found: found[0].zfill(20), name), name
 
 
 def pair_files(files: Sequence[Path]) -> Iterator[tuple[Path, ...]]:

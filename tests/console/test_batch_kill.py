@@ -18,7 +18,7 @@ import pytest
 from tests.console.piles import MAJILIS, ROOT, Pile, content, places, votes
 
 KILLS = 10
-FILES = 200
+FILES = 120
 
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
