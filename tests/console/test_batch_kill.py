@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -10,11 +11,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
 
+from console.cli import main
 from tests.console.piles import MAJILIS, ROOT, Pile, content, places, votes
 
 KILLS = 10
@@ -162,28 +164,53 @@ def seconds_used(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def test_stopped_by_hand_it_says_how_to_go_on(
+    pile: Pile, undisturbed: Path, tmp_path: Path
+) -> None:
+    with start(MAJILIS, pile.folder, "--out", tmp_path) as process:
+        wait_for_reading(process, tmp_path)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"run the same command again to go on" in err
+    assert b"Traceback" not in err
+    assert 0 < done(tmp_path) < FILES
+    assert read(MAJILIS, pile.folder, "--out", tmp_path).returncode == 0
+    assert content(tmp_path) == content(undisturbed)
+
+
+def in_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command line in this process, where nothing is killed: starting costs a second."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stop:
+        main(["read", *map(str, arguments)])
+    return subprocess.CompletedProcess(
+        (), int(stop.value.code or 0), out.getvalue(), err.getvalue()
+    )
+
+
 def test_a_batch_goes_on_only_with_what_it_was_begun_with(pile: Pile, tmp_path: Path) -> None:
     out = tmp_path / "out"
     few = tmp_path / "few"
     small = Pile(few)
     small.add_many(3)
-    assert read(MAJILIS, few, "--out", out).returncode == 0
-    again = read(MAJILIS, few, "--out", out, "--json")
+    assert in_process(MAJILIS, few, "--out", out).returncode == 0
+    again = in_process(MAJILIS, few, "--out", out, "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout)["read_before"] == 3
     limits = tmp_path / "limits.toml"
     limits.write_text("definite = 0.2\n", encoding="utf-8")
     small.add("late.png", 1)
     for arguments, word in (
-        ((MAJILIS, few, "--out", out), b"other files"),
-        ((MAJILIS, few, "--out", out, "--thresholds", limits), b"other thresholds"),
-        ((ROOT / "examples/us-general/election.json", few, "--out", out), b"another election"),
+        ((MAJILIS, few, "--out", out), "other files"),
+        ((MAJILIS, few, "--out", out, "--thresholds", limits), "other thresholds"),
+        ((ROOT / "examples/us-general/election.json", few, "--out", out), "another election"),
     ):
-        run = read(*arguments)
+        run = in_process(*arguments)
         assert run.returncode == 1
         assert word in run.stderr
-        assert b"--fresh" in run.stderr
-        assert b"Traceback" not in run.stderr
-    fresh = read(MAJILIS, few, "--out", out, "--fresh", "--json")
+        assert "--fresh" in run.stderr
+        assert "Traceback" not in run.stderr
+    fresh = in_process(MAJILIS, few, "--out", out, "--fresh", "--json")
     assert json.loads(fresh.stdout)["records"] == 4
     assert votes(out) == small.truth

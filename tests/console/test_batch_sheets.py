@@ -173,7 +173,7 @@ NAMES = st.sampled_from(["s{n}.png", "q-{n}.png", "w{n}-front.png|w{n}-back.png"
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
