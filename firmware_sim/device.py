@@ -111,6 +111,16 @@ class PrecinctDevice:
         """Has the results tape been printed?"""
         return bool(self._document["results_printed"])
 
+    @property
+    def box_counter(self) -> int | None:
+        """Sheets in the box by the scanner's own counter when the polls closed; None before.
+
+        Where it is not the number of records a sheet went in unrecorded, or a record has no
+        sheet: the tape shows both, and the reconciliation makes it a finding (SEED-11).
+        """
+        counter: int | None = self._document.get("box_counter")
+        return counter
+
     def totals(self) -> dict[str, Any]:
         """The count so far, as in `totals.json`.
 
@@ -225,7 +235,7 @@ class PrecinctDevice:
             self._finish(intention, said)
         else:
             # Also a sheet that was to be returned and lies in the box: it has no record, so
-            # the scanner's box counter will differ and the close says so.
+            # the scanner's box counter will differ, and tape and reconciliation say so.
             self._undo(intention, said)
 
     def close_polls(self) -> list[str]:
@@ -248,6 +258,7 @@ class PrecinctDevice:
                 {
                     "state": DeviceState.POLLS_CLOSED.value,
                     "polls_closed": utc_text(self._clock()),
+                    "box_counter": status.box_count,
                 },
                 "polls_closed",
                 {"box_counter": status.box_count, "records": self._journal.count()},
@@ -277,6 +288,7 @@ class PrecinctDevice:
             closed=self._document["polls_closed"],
             returned=counters["returned"],
             refused=counters["refused"],
+            box_counter=self.box_counter,
         )
 
     def export(self, *, issued: Mapping[str, int] | None = None) -> bytes:
@@ -311,6 +323,7 @@ class PrecinctDevice:
                 counters=self.counters,
                 returned_by_style=self._document["returned_by_style"],
                 issued=dict(issued or {}),
+                box_counter=self.box_counter,
             ),
             list(self._journal.records()),
             self._journal.events(),

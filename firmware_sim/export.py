@@ -27,7 +27,8 @@ DEVICE_FORMAT = "ballotbench-device/1"
 @dataclass(frozen=True, slots=True)
 class ExportFigures:
     """What a package says beside the records. Times `polls_…` are ISO 8601 UTC texts;
-    `created` is timezone-aware; `issued` and `returned_by_style` are by ballot style."""
+    `created` is timezone-aware; `issued` and `returned_by_style` are by ballot style;
+    `box_counter` is the scanner's own count of sheets in the box at the close."""
 
     precinct_id: str
     device_id: str
@@ -39,6 +40,7 @@ class ExportFigures:
     counters: Mapping[str, int]
     returned_by_style: Mapping[str, int]
     issued: Mapping[str, int]
+    box_counter: int | None = None
 
 
 def package_files(
@@ -98,6 +100,7 @@ def _protocol(
         "election_hash": election.hash,
         "polls_opened": figures.polls_opened,
         "polls_closed": figures.polls_closed,
+        "box_counter": figures.box_counter,
         "registered_voters": election.precinct(figures.precinct_id).registered_voters,
         "by_style": {
             style_id: {

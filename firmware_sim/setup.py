@@ -84,6 +84,7 @@ class DeviceSetup:
             "state": DeviceState.CONFIGURED.value,
             "polls_opened": None,
             "polls_closed": None,
+            "box_counter": None,
             "results_printed": False,
             "export_number": 0,
             "counters": {"sheets_fed": 0, "accepted": 0, "returned": 0, "refused": 0},

@@ -43,6 +43,16 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "en": "Box empty, no votes",
     },
     "sheets": {"kk": "Жәшіктегі бюллетеньдер", "ru": "Бюллетеней в ящике", "en": "Sheets in box"},
+    "box_counter": {
+        "kk": "Сканердің жәшік есептегіші",
+        "ru": "Счётчик ящика на сканере",
+        "en": "Scanner's box counter",
+    },
+    "box_differs": {
+        "kk": "Жәшік пен жазбалар сәйкес емес: қағазды қолмен санаңыз",
+        "ru": "Ящик и записи расходятся: пересчитайте бумагу вручную",
+        "en": "Box and records differ: count the paper by hand",
+    },
     "valid": {"kk": "Жарамды", "ru": "Действительных", "en": "Valid"},
     "invalid": {"kk": "Жарамсыз", "ru": "Недействительных", "en": "Invalid"},
     "needs_review": {
@@ -96,6 +106,7 @@ def results_tape(
     closed: str,
     returned: int,
     refused: int,
+    box_counter: int | None = None,
 ) -> list[str]:
     """The tape after the last sheet: sheets by kind of paper, votes by contest and option."""
     languages = election.languages
@@ -103,6 +114,10 @@ def results_tape(
     lines += [*_field("opened", opened, languages), *_field("time", closed, languages)]
     lines += _identity(election, code_hash)
     lines += _field("sheets", totals["sheets"], languages)
+    if box_counter is not None:
+        lines += _field("box_counter", box_counter, languages)
+        if box_counter != totals["sheets"]:
+            lines += ["!" * WIDTH, *_words("box_differs", languages), "!" * WIDTH]
     lines += _field("returned", returned, languages) + _field("refused", refused, languages)
     for style_id, row in totals["styles"].items():
         lines += ["-" * WIDTH, *_wrapped(f"[{style_id}]")]

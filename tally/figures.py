@@ -56,13 +56,14 @@ class StyleProtocol(TypedDict):
 
 
 class PrecinctProtocol(TypedDict):
-    """`protocol.json` of one precinct."""
+    """`protocol.json` of one precinct; `box_counter` is the scanner's own, None without one."""
 
     format: str
     precinct_id: str
     election_hash: str
     polls_opened: str
     polls_closed: str
+    box_counter: int | None
     registered_voters: int
     by_style: dict[str, StyleProtocol]
 

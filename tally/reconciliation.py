@@ -63,6 +63,7 @@ FindingKind = Literal[
     "difference",
     "paper_arithmetic",
     "control_ratio",
+    "box_counter",
     "package_refused",
     "precinct_without_package",
     "profile_silent",
@@ -138,6 +139,7 @@ def reconcile(
         *(_difference_finding(c, profile) for c in comparisons if _is_finding(c)),
         *_paper_arithmetic(paper, election, profile),
         *(_control_finding(c) for c in controls if c.status == "breached"),
+        *_box_findings(electronic, protocols),
         *(_absent_finding(p) for p in counted_by_hand if p not in electronic),
     ]
     if any(_is_finding(c) for c in comparisons):
@@ -304,6 +306,30 @@ def _control_finding(control: ControlResult) -> Finding:
         control.article,
         ("SEED-11",),
     )
+
+
+def _box_findings(
+    electronic: Mapping[str, PrecinctTotals], protocols: Mapping[str, PrecinctProtocol]
+) -> Iterable[Finding]:
+    """Paper without a record, or a record without paper, by two counters that know nothing of
+    each other: the scanner's of its box and the device's of its records (SEED-11)."""
+    for precinct, protocol in sorted(protocols.items()):
+        counter = protocol["box_counter"]
+        if precinct not in electronic or counter is None:
+            continue
+        sheets = electronic[precinct]["sheets"]
+        if counter != sheets:
+            yield Finding(
+                "box_counter",
+                "serious",
+                f"Precinct {precinct}: the scanner counted {counter} sheets into the box, "
+                f"{sheets} are recorded: {abs(counter - sheets)} "
+                + ("without a record." if counter > sheets else "recorded without a sheet."),
+                precinct,
+                size=abs(counter - sheets),
+                consequence="the paper in the box is counted by hand",
+                sources=("SEED-11", "NVT-09"),
+            )
 
 
 def _refused_finding(error: PackageRefusedError) -> Finding:

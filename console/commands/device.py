@@ -101,6 +101,15 @@ def run(
         feeder.close()
     _write(export, package)
     _report(as_json, export, totals, dict(precinct_device.counters), outcomes)
+    counter = precinct_device.box_counter
+    if counter not in (None, totals["sheets"]):
+        stderr.print(
+            f"The scanner counted {counter} sheets into the box, {totals['sheets']} are "
+            "recorded: count the paper in the box by hand.",
+            soft_wrap=True,
+            markup=False,
+        )
+        raise typer.Exit(1)
 
 
 def _day(device: PrecinctDevice, in_box: bool | None, seen_by: str) -> dict[str, int]:

@@ -213,6 +213,33 @@ def test_cut_before_the_feeder_acted(precinct: Precinct) -> None:
     assert precinct.journal.count() == precinct.feeder.status().box_count == 1
 
 
+def test_a_sheet_in_the_box_without_a_record_is_said(precinct: Precinct) -> None:
+    """The sheet dropped, the person looked wrongly: two counters differ, tape and package tell
+    (SEED-11). Once the log alone knew, and no figure of the package could show it."""
+    precinct.device.open_polls()
+    precinct.feed(bench.GOOD, bench.OTHER)
+    precinct.feeder.load([bench.GOOD])
+    precinct.feeder.lose_answer_once = True
+    precinct.device.process_next()
+    precinct.feeder.change(place="unknown")
+    precinct.device.answer_sheet_place(in_box=False, by="someone in a hurry")
+    tape = "\n".join(precinct.device.close_polls())
+    assert precinct.device.box_counter == 3
+    assert "Box and records differ" in tape
+    assert "Жәшік пен жазбалар" in tape
+    protocol = read_package(precinct.device.export(), "p.zip").document("protocol.json")
+    assert protocol["box_counter"] == 3
+    assert sum(row["in_box"] for row in protocol["by_style"].values()) == 2
+
+
+def test_equal_counters_raise_no_alarm(precinct: Precinct) -> None:
+    precinct.device.open_polls()
+    precinct.feed(bench.GOOD, bench.OTHER)
+    assert not any("differ" in line for line in precinct.device.close_polls())
+    precinct.restart()
+    assert precinct.device.box_counter == 2
+
+
 @pytest.mark.parametrize(("in_box", "records"), [(True, 1), (False, 0)])
 def test_unknown_place_asks_a_person(precinct: Precinct, in_box: bool, records: int) -> None:
     precinct.device.open_polls()

@@ -17,13 +17,17 @@ from pathlib import Path
 
 from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice
 from firmware_sim.journal import Journal
+from hardware.feeder import open_feeder
+from hardware.interface import Feeder
+from hardware.simulated.process import start_simulated_scanner
 from tests.firmware_sim import bench
 
 KILLS = 32
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _run_and_kill(arguments: list[str], after_s: float) -> None:
+def _run_and_kill(arguments: list[str], after_sheets: int, after_s: float) -> None:
+    """Kill it `after_s` after it began its n-th sheet, however slow the machine is."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("kill_me.py")), *arguments],
@@ -32,7 +36,8 @@ def _run_and_kill(arguments: list[str], after_s: float) -> None:
     ) as process:
         assert process.stdout is not None
         # Killed while it settles sheets, not while Python starts.
-        assert process.stdout.readline() == b"running\n"
+        for _ in range(after_sheets):
+            assert process.stdout.readline() == b"sheet\n"
         time.sleep(after_s)
         process.kill()
 
@@ -46,7 +51,11 @@ def test_killed_at_random_points(tmp_path: Path) -> None:
     open_steps = 0
     for _ in range(KILLS):
         feeder.change(tray=[random_points.choice(kinds).decode() for _ in range(200)])
-        _run_and_kill([str(journal), str(feeder_file), str(keys)], random_points.uniform(0, 0.12))
+        _run_and_kill(
+            [str(journal), str(feeder_file), str(keys)],
+            random_points.randint(1, 10),
+            random_points.uniform(0, 0.03),
+        )
         with Journal(journal) as opened:
             box = feeder.status().box_count
             open_step = opened.open_intention()
@@ -70,7 +79,72 @@ def test_killed_at_random_points(tmp_path: Path) -> None:
     assert open_steps >= 3
 
 
-def _device(setup: DeviceSetup, journal: Journal, feeder: bench.FileFeeder) -> PrecinctDevice:
+def test_device_and_scanner_killed_over_the_link(tmp_path: Path) -> None:
+    """The same over the serial link, the scanner a process too, and killed as well: after each
+    cut every record is that of a sheet in the box, vote for vote, and none is missing."""
+    random_points = random.Random(7)
+    deck, journal, keys = tmp_path / "deck", tmp_path / "j.sqlite", tmp_path / "keys"
+    deck.mkdir()
+    setup = bench.setup(keys)
+    # A sheet's picture is its reading (see bench): what is tested is where it went.
+    kinds = [bench.GOOD, bench.OTHER, bench.BOTH, bench.BLANK, bench.UNREADABLE]
+    for number in range(150):
+        kind = kinds[number] if number < len(kinds) else random_points.choice(kinds)
+        (deck / f"{number:03}.png").write_bytes(kind)
+
+    def check(feeder: Feeder, names: frozenset[str]) -> int:
+        """Settle the open step, then compare the records with the paper in the box."""
+        with Journal(journal) as opened:
+            _device(setup, opened, feeder).recover()
+            recorded = Counter(
+                tuple((c.contest_id, c.votes) for c in record.contests)
+                for record in opened.records()
+            )
+        read = bench.JsonSheetReader().read_images
+        paper = Counter(
+            tuple((c.contest_id, c.votes) for c in read([(deck / name).read_bytes()]).contests)
+            for name in names
+        )
+        assert recorded == paper
+        return paper.total()
+
+    in_box = 0
+    for kill in range(9):
+        with start_simulated_scanner(
+            deck, state=tmp_path / "scanner", listen="socket://127.0.0.1:0", noise=0.02, seed=kill
+        ) as scanner:
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            victims = [scanner.kill] * (kill % 3 != 0)
+            with subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("kill_me.py"))]
+                + [str(journal), scanner.url, str(keys)],
+                stdout=subprocess.PIPE,
+                env=environment,
+            ) as device:
+                assert device.stdout is not None
+                for _ in range(random_points.randint(2, 12)):
+                    assert device.stdout.readline() == b"sheet\n"
+                time.sleep(random_points.uniform(0, 0.02))
+                # The device alone, the scanner alone (the device sees the link break), or both.
+                victims += [device.kill] * (kill % 3 != 1)
+                random_points.shuffle(victims)
+                for cut in victims:
+                    cut()
+                if device.kill not in victims:
+                    time.sleep(0.1)
+                    device.kill()
+        with start_simulated_scanner(
+            deck, state=tmp_path / "scanner", listen="socket://127.0.0.1:0"
+        ) as scanner:
+            feeder = open_feeder(scanner.url)
+            now = check(feeder, scanner.box())
+            feeder.close()
+        assert now >= in_box
+        in_box = now
+    assert in_box > 9
+
+
+def _device(setup: DeviceSetup, journal: Journal, feeder: Feeder) -> PrecinctDevice:
     return PrecinctDevice(
         setup,
         journal=journal,

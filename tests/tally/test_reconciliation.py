@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from election.profile import Profile, load_profile
+from firmware_sim.package import to_json_bytes
 from tally.paper import read_paper_count
 from tally.reconciliation import DifferenceClass, Reconciliation, reconcile
 from tally.verification import verify_packages
@@ -148,6 +151,28 @@ def test_a_precinct_counted_by_hand_without_a_package(night: Night) -> None:
         night.world.profile,
     )
     assert [f.precinct for f in result.findings] == ["p-2", "p-3"]
+
+
+def _box_counter(number: int | None) -> Callable[[dict[str, bytes]], None]:
+    def edit(files: dict[str, bytes]) -> None:
+        protocol = json.loads(files["protocol.json"])
+        assert protocol["precinct_id"] in VOTES
+        counter = None if number is None else number + (protocol["precinct_id"] == "p-1")
+        files["protocol.json"] = to_json_bytes({**protocol, "box_counter": counter})
+
+    return edit
+
+
+def test_the_scanners_own_count_of_the_box_is_compared(tmp_path: Path) -> None:
+    """SEED-11, NVT-09: votes that agree with the hand count of a stuffed box are no proof."""
+    sheets = {p.precinct_id: p.totals["sheets"] for p in Night(tmp_path / "0").packages.accepted}
+    found = Night(tmp_path / "1", edit=_box_counter(sheets["p-1"])).against(VOTES).findings
+    mine = [f for f in found if f.precinct == "p-1"]
+    assert [(f.kind, f.severity, f.size) for f in mine] == [("box_counter", "serious", 1)]
+    assert f"counted {sheets['p-1'] + 1} sheets into the box" in mine[0].sentence
+    assert "1 without a record" in mine[0].sentence
+    assert {f.kind for f in found} == {"box_counter"}
+    assert Night(tmp_path / "2", edit=_box_counter(None)).against(VOTES).findings == ()
 
 
 def test_more_in_the_box_than_issued_is_found(tmp_path: Path) -> None:
