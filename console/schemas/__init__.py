@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from console.bench.document import BenchFile
 from election.schemas import DIALECT, schema_text
 from scanner.decks.document import DeckFile
 
@@ -20,6 +21,7 @@ DIRECTORY = Path(__file__).parent
 def schemas() -> dict[str, dict[str, Any]]:
     """File name to schema."""
     models: dict[str, tuple[type[BaseModel], str]] = {
+        "bench.schema.json": (BenchFile, "Ballotbench bench test of a scanner"),
         "deck.schema.json": (DeckFile, "Ballotbench test deck"),
     }
     found = {}

@@ -9,10 +9,13 @@ confusion (`rates`), curves over the thresholds (`curves`), and which fed sheet 
 from __future__ import annotations
 
 from scanner.accuracy.intervals import Rate, clopper_pearson
+from scanner.accuracy.observations import Observation, Observations
 from scanner.accuracy.sprt import Decision, SequentialTest, Verdict
 
 __all__ = [
     "Decision",
+    "Observation",
+    "Observations",
     "Rate",
     "SequentialTest",
     "Verdict",

@@ -1,7 +1,7 @@
 """The inked page of a planned sheet: free-hand marks by the paper model, measured ones here.
 
-A ladder must know its area better than a hand can draw it: AREA fills the target's own
-shape from its left edge until the stated share is inked; LINE is a bar through its middle.
+A ladder must know its area better than a hand can draw it: AREA is the target's own shape
+in its middle, scaled to the stated share; LINE is a bar through its middle.
 """
 
 from __future__ import annotations
@@ -67,20 +67,14 @@ def measured_outline(mark: DeckMark, target: Target) -> npt.NDArray[np.float64]:
         raise SynthesisError(f"an area share of {share} is not between 0 and 1")
     if share == 0:
         return np.empty((0, 2))
+    size = np.array([half_w, half_h]) * math.sqrt(share)
     if target.shape == "square":
-        x1 = (2 * share - 1) * half_w
-        corners = np.array([[-half_w, -half_h], [x1, -half_h], [x1, half_h], [-half_w, half_h]])
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * size
         return np.asarray(corners + centre)
-    # Area of a circle's segment of half angle a: (a - sin a cos a) / pi of the whole.
-    low, high = 0.0, math.pi
-    for _ in range(60):
-        angle = (low + high) / 2
-        if (angle - math.sin(angle) * math.cos(angle)) / math.pi < share:
-            low = angle
-        else:
-            high = angle
-    around = math.pi + np.linspace(-angle, angle, 96)
-    rim = np.stack([np.cos(around) * half_w, np.sin(around) * half_h], axis=1)
+    around = np.linspace(0, 2 * math.pi, 96, endpoint=False)
+    # A polygon of 96 corners in a circle is that much too small.
+    size = size / math.sqrt(math.sin(2 * math.pi / 96) / (2 * math.pi / 96))
+    rim = np.stack([np.cos(around) * size[0], np.sin(around) * size[1]], axis=1)
     return np.asarray(rim + centre)
 
 

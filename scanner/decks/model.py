@@ -43,7 +43,7 @@ class Fault(StrEnum):
 
 
 #: Mark kinds of a deck beside those of `scanner.synthesis.MarkKind`: an exactly measured
-#: share of the target inked from its left edge, and a line through its middle.
+#: share of the target inked in its middle, and a line through its middle.
 AREA, LINE = "area", "line"
 
 

@@ -1,0 +1,1 @@
+"""Bench-test a scanner: a deck of known truth through it, statistics, reports."""

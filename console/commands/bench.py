@@ -1,0 +1,163 @@
+"""`ballotbench bench`: a deck of known truth through a scanner, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from console.common import emit_json, progress, stdout
+from console.errors import ConsoleError
+
+if TYPE_CHECKING:
+    from console.bench.document import BenchFile
+
+EXAMPLE = """
+Example:
+
+    ballotbench deck examples/kz-majilis/election.json -o deck
+
+    ballotbench bench deck --out bench
+
+    ballotbench bench deck --port socket://127.0.0.1:7001 --out bench
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bench", epilog=EXAMPLE)(bench)
+
+
+def bench(
+    deck: Annotated[Path, typer.Argument(help="Deck folder, or its deck.json.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for bench.json and reports.")],
+    scans: Annotated[
+        Path | None, typer.Option(help="Scans of the deck made elsewhere, in place of its own.")
+    ] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Feed the deck through the scanner at this port or URL.")
+    ] = None,
+    election: Annotated[
+        Path | None, typer.Option(help="Definition, if not the one in the deck.")
+    ] = None,
+    definition: Annotated[
+        Literal["auto", "ballotbench", "vxsuite"],
+        typer.Option("--format", help="Form of the definition; auto tells by its content."),
+    ] = "auto",
+    profile: Annotated[str | None, typer.Option(help="Profile, if not the deck's.")] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="Thresholds file (TOML).")] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Language of the report: en, kk, ru (may be given several times). The first "
+            "is report.html, others report.kk.html and so on. All three if not given."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print bench.json.")] = False,
+) -> None:
+    """Bench-test a scanner with a deck of known truth.
+
+    Error rates with exact bounds, Wald's test of the 2002 standards, VVSG 2.0, confusion by
+    pen and kind of mark, threshold curves, places over the page, refusals, speed. Writes
+    bench.json (schema: console/schemas/bench.schema.json), report.html and report.pdf.
+    Exit 1 when there is a finding.
+    """
+    if scans is not None and port is not None:
+        raise typer.BadParameter("give --scans or --port, not both", param_hint="--port")
+    # Heavy rooms only when this command runs.
+    from console.bench import run as bench_run
+    from console.bench.judge import Circumstances, judge
+    from console.bench.sources import choose
+    from console.bench.words import LANGUAGES
+    from console.definitions import load_definition
+    from scanner.decks.document import MAX_DECK_BYTES, parse_deck
+
+    chosen = tuple(dict.fromkeys(language or LANGUAGES))
+    if unknown := set(chosen) - set(LANGUAGES):
+        known = ", ".join(LANGUAGES)
+        raise typer.BadParameter(
+            f"{', '.join(sorted(unknown))} is none of {known}", param_hint="--language"
+        )
+    import hashlib
+    from datetime import UTC, datetime
+
+    file = deck / "deck.json" if deck.is_dir() else deck
+    if not file.is_file():
+        raise ConsoleError(f"{file} is not there: make a deck with `ballotbench deck`")
+    if file.stat().st_size > MAX_DECK_BYTES:
+        raise ConsoleError(f"{file} is too large for a deck")
+    data = file.read_bytes()
+    truth = parse_deck(data, str(file))
+    inside = file.parent / truth.definition if truth.definition else None
+    where = election or inside
+    if where is None:
+        raise ConsoleError(f"{file} names no definition: give one with --election")
+    rules = load_definition(where, profile or truth.profile, definition)
+    if truth.election_hash and truth.election_hash != rules.election.hash:
+        raise ConsoleError(
+            f"{where} is not the election of this deck (hash {rules.election.hash[:16]}…, the "
+            f"deck is for {truth.election_hash[:16]}…)"
+        )
+    limits = rules.limits(thresholds)
+    source = choose(truth, file.parent, scans, port)
+    with progress() as bars:
+        task = bars.add_task("Sheets", total=len(truth.sheets))
+        judged = bench_run.run(
+            truth,
+            source,
+            rules.reader_within(limits),
+            limits,
+            lambda n: bars.update(task, completed=n),
+        )
+    about = Circumstances(
+        created=datetime.now(UTC).replace(microsecond=0).isoformat(),
+        deck_sha256=hashlib.sha256(data).hexdigest(),
+        profile=profile or truth.profile,
+        source=source.kind,
+        where=source.where,
+        stopped=source.stopped,
+        limits=limits,
+    )
+    result = judge(truth, judged, rules.election, about)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "bench.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    files = _write_reports(result, out, chosen)
+    if as_json:
+        emit_json(result.model_dump(mode="json"))
+    else:
+        _say(result, files)
+    if result.findings:
+        raise typer.Exit(1)
+
+
+def _write_reports(result: BenchFile, out: Path, languages: tuple[str, ...]) -> list[Path]:
+    from console.bench.reports import render_html, render_pdf
+    from console.bench.words import LANGUAGES, words
+
+    files = []
+    for tag in [known for name in languages for known in LANGUAGES if known == name]:
+        say = words(tag)
+        suffix = "" if tag == languages[0] else f".{tag}"
+        files += [out / f"report{suffix}.html", out / f"report{suffix}.pdf"]
+        files[-2].write_text(render_html(result, say), encoding="utf-8")
+        files[-1].write_bytes(render_pdf(result, say))
+    return files
+
+
+def _say(result: BenchFile, files: list[Path]) -> None:
+    from console.bench.tables import verdict
+    from console.bench.words import words
+
+    say = words("en")
+    error = result.positions["error"]
+    lines = [
+        verdict(result, say),
+        *(f"  {say(f.kind, n=f.number, why=f.why)}" for f in result.findings),
+        f"Silent position errors: {error.events} in {error.trials}, "
+        f"at most {say.share(error.high)} (95 %). "
+        f"{result.sheets.read} of {result.sheets.came} sheets read.",
+        f"Report: {files[0]}",
+    ]
+    for line in lines:
+        stdout.print(line, soft_wrap=True, markup=False, highlight=False)
