@@ -42,7 +42,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 #: Arrows of the residual map are this many times as long as what they show.
-MAGNIFIED = 100
+MAGNIFIED = 400
 
 
 def charts(bench: BenchFile, say: Words, purpose: For) -> dict[str, str]:
