@@ -198,9 +198,9 @@ def _cost(sheet: SheetRecord, fed: SheetSeen) -> float:
         if page is None:
             errors += 0.5
             continue
-        codes = _classes(page.reading, page.reading.classes)
         for target in side.targets:
-            read = codes.get((target.contest, target.option), NOT_READ)
+            i = _place(page.reading, target)
+            read = NOT_READ if i is None else CODE[page.reading.classes[i]]
             truth = CODE[target.expected]
             if target.clear and truth != MARGINAL and {read, truth} == {0, 2}:
                 errors += 1
@@ -209,13 +209,16 @@ def _cost(sheet: SheetRecord, fed: SheetSeen) -> float:
     return errors
 
 
-def _classes(reading: PageReading, classes: Classes) -> dict[tuple[str, str], int]:
-    """Classes by contest and option; the clearest of several targets of one option."""
-    found: dict[tuple[str, str], int] = {}
-    for target, seen in zip(reading.layout.targets, classes, strict=True):
-        key = (target.contest_id, target.option_id)
-        found[key] = max(found.get(key, NOT_READ), CODE[seen])
-    return found
+def _place(reading: PageReading, target: TargetRecord) -> int | None:
+    """Which of the page's targets it is: of several of one option (a candidate of two
+    parties) the one nearest on paper; None where the page has none of it."""
+    key = (target.contest, target.option)
+    targets = reading.layout.targets
+    return min(
+        (i for i, t in enumerate(targets) if (t.contest_id, t.option_id) == key),
+        key=lambda i: math.hypot(targets[i].x_mm - target.x_mm, targets[i].y_mm - target.y_mm),
+        default=None,
+    )
 
 
 def _page(fed: SheetSeen | None, side: SideRecord) -> PageSeen | None:
@@ -233,14 +236,15 @@ def _rows(sheet: SheetRecord, fed: SheetSeen | None) -> list[Observation]:
         page = _page(taken, side)
         if page is not None and fed is not None and fed.style != sheet.style:
             page = None
-        classes: list[dict[tuple[str, str], int]] = []
-        if page is not None:
-            sets = (page.reading.classes, page.low, page.high)
-            classes = [_classes(page.reading, under) for under in sets]
         for target in side.targets:
-            key = (target.contest, target.option)
-            read, low, high = ([c.get(key, NOT_READ) for c in classes] or [NOT_READ] * 3)[:3]
-            score, dx, dy = _measured(page, target) if page else (math.nan,) * 3
+            i = None if page is None else _place(page.reading, target)
+            read = low = high = NOT_READ
+            score = dx = dy = math.nan
+            if page is not None and i is not None:
+                read, low, high = (
+                    CODE[classes[i]] for classes in (page.reading.classes, page.low, page.high)
+                )
+                score, dx, dy = _measured(page.reading, target, i)
             rows.append(
                 Observation(
                     sheet=sheet.number,
@@ -267,27 +271,11 @@ def _rows(sheet: SheetRecord, fed: SheetSeen | None) -> list[Observation]:
     return rows
 
 
-def _measured(page: PageSeen, target: TargetRecord) -> tuple[float, float, float]:
+def _measured(reading: PageReading, target: TargetRecord, i: int) -> tuple[float, float, float]:
     """Score of a target and how far its reading lies from its true place, mm of the page.
 
     A reading's pixel centres are whole numbers, the truth's are edge-based: half a pixel.
     """
-    reading = page.reading
-    places = [
-        i
-        for i, t in enumerate(reading.layout.targets)
-        if (t.contest_id, t.option_id) == (target.contest, target.option)
-    ]
-    if not places:
-        return math.nan, math.nan, math.nan
-    # Of several targets of one option the one nearest on paper is meant.
-    i = min(
-        places,
-        key=lambda k: math.hypot(
-            reading.layout.targets[k].x_mm - target.x_mm,
-            reading.layout.targets[k].y_mm - target.y_mm,
-        ),
-    )
     score = float(reading.scores[i])
     if target.x_px is None or target.y_px is None:
         return score, math.nan, math.nan

@@ -19,6 +19,9 @@ from hardware.feeder import open_feeder
 from hardware.simulated.paper import SUFFIXES, read_deck
 from scanner.decks.document import DeckFile
 
+#: The number of a sheet that the deck does not have; its own are counted from 1.
+NOT_IN_DECK = 0
+
 
 @dataclass(frozen=True, slots=True)
 class ScannedSheet:
@@ -63,32 +66,38 @@ class DeckSource:
 
 
 class FolderSource:
-    """A folder of scans made elsewhere: told by name where the names are the deck's, else by
+    """A folder of scans made elsewhere: told by name where most names are the deck's, else by
     their order. Two files whose names differ only in front and back are one sheet."""
 
     def __init__(self, deck: DeckFile, folder: Path) -> None:
         self.kind, self.where, self.stopped = "folder", folder.name, ""
         if not folder.is_dir():
             raise ConsoleError(f"{folder} is not a folder of scans")
-        self._folder = folder
-        self._sheets = read_deck(folder)
-        numbers = {
-            Path(side.file).stem: sheet.number
+        stems = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES}
+        named = [
+            (sheet, [stems.get(Path(side.file).stem) for side in sheet.sides if side.file])
             for sheet in deck.sheets
-            for side in sheet.sides
-            if side.file
-        }
-        numbers |= {sheet.name: sheet.number for sheet in deck.sheets}
-        known = [numbers.get(sheet.files[0].stem) for sheet in self._sheets]
-        # Names that fit half only would mix two ways of telling sheets apart.
-        self._numbers = known if all(known) else [None] * len(known)
+        ]
+        known = {file for _, files in named for file in files if file is not None}
+        self._fed: list[tuple[str, int | None, tuple[Path, ...]]]
+        others = sorted(set(stems.values()) - known)
+        if len(known) > len(others):
+            # By name; what the deck does not know is fed too, and reported.
+            self._fed = [
+                (sheet.name, sheet.number, tuple(file for file in files if file is not None))
+                for sheet, files in named
+                if files and None not in files
+            ]
+            self._fed += [(file.name, NOT_IN_DECK, (file,)) for file in others]
+        else:
+            self._fed = [(sheet.name, None, sheet.files) for sheet in read_deck(folder)]
 
     def __iter__(self) -> Iterator[ScannedSheet]:
-        """The folder's sheets in order of name."""
-        for sheet, number in zip(self._sheets, self._numbers, strict=True):
+        """The folder's sheets in the deck's order, or in that of their names."""
+        for name, number, files in self._fed:
             start = time.perf_counter()
-            images = tuple(file.read_bytes() for file in sheet.files)
-            yield ScannedSheet(sheet.name, number, images, time.perf_counter() - start)
+            images = tuple(file.read_bytes() for file in files)
+            yield ScannedSheet(name, number, images, time.perf_counter() - start)
 
 
 class PortSource:

@@ -118,19 +118,20 @@ def stability(seen: Observations, low: float, high: float) -> tuple[Stability, .
 def repeats(seen: Observations) -> tuple[int, int]:
     """Targets read more than once from the same ink, and how many of them changed between
     vote and no vote (VVSG 2.0, 1.1.6-K; to marginal and back is allowed)."""
-    groups: dict[tuple[int, int, str, str], set[int]] = {}
-    sheets: dict[tuple[int, int, str, str], int] = {}
+    groups: dict[tuple[int, int, float, float], set[int]] = {}
+    sheets: dict[tuple[int, int, float, float], int] = {}
+    # By place: two targets may carry the same option (a candidate of two parties).
     rows = zip(
         seen.ink.tolist(),
         seen.page.tolist(),
-        seen.contest.tolist(),
-        seen.option.tolist(),
+        seen.x_mm.tolist(),
+        seen.y_mm.tolist(),
         seen.read.tolist(),
         strict=True,
     )
-    for ink, page, contest, option, read in rows:
+    for ink, page, x_mm, y_mm, read in rows:
         if read != NOT_READ:
-            key = (ink, page, contest, option)
+            key = (ink, page, x_mm, y_mm)
             groups.setdefault(key, set()).add(read)
             sheets[key] = sheets.get(key, 0) + 1
     again = [key for key, number in sheets.items() if number > 1]

@@ -16,9 +16,11 @@ import pytest
 
 from console.bench.words import LANGUAGES, words
 from console.schemas import schemas
+from election.importers.vxsuite import import_vxsuite
 from hardware.simulated.process import start_simulated_scanner
 from tests.console.test_deck import EXAMPLES, ballotbench
 
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "nh-test-ballot"
 PARTS = {
     "kz-majilis": ("blank", "overvote", "accuracy", "faulty"),
     "us-general": ("blank", "extraneous", "orientation"),
@@ -68,7 +70,7 @@ class _Page(HTMLParser):
 
 
 def test_the_decks_own_images_pass(deck: Path, tmp_path: Path) -> None:
-    run = ballotbench("bench", deck, "--out", tmp_path)
+    run = ballotbench("bench", deck, "--out", tmp_path, "--language", "en")
     found = report(tmp_path)
     assert run.returncode == 0, (run.stderr, found["findings"], found["errors"])
     assert "No finding" in run.stdout
@@ -161,15 +163,17 @@ def test_wrong_and_missing_scans_are_found(deck: Path, tmp_path: Path) -> None:
     names = [Path(sheets[i]["sides"][0]["file"]).name for i in (0, other)]
     shutil.copyfile(deck / "scans" / names[1], scans / names[0])
     lost = Path(truth["sheets"][0]["sides"][0]["file"]).name
-    (scans / lost).unlink()
+    (scans / lost).rename(scans / "unknown.jpg")
     good = Path(truth["sheets"][1]["sides"][0]["file"]).name
     cv2.imwrite(str(scans / good), cv2.imread(str(scans / good))[:900])
-    run = ballotbench("bench", deck, "--scans", scans, "--out", tmp_path / "out")
+    run = ballotbench(
+        "bench", deck, "--scans", scans, "--out", tmp_path / "out", "--language", "kk"
+    )
     assert run.returncode == 1
     found = report(tmp_path / "out")
     numbers = {f["kind"]: f["number"] for f in found["findings"]}
     assert numbers["f_missed"] == numbers["f_false"] == 1
-    assert numbers["f_missing"] == numbers["f_refused"] == 1
+    assert numbers["f_missing"] == numbers["f_refused"] == numbers["f_extra"] == 1
     assert numbers["f_totals"] == 1
     assert {(e["truth"], e["read"], e["option"]) for e in found["errors"]} == {
         ("mark", "no_mark", marked[0]),
@@ -196,7 +200,7 @@ def test_a_scanner_on_a_port_is_told_by_the_order_of_feeding(deck: Path, tmp_pat
     with start_simulated_scanner(tray, state=tmp_path / "state") as scanner:
         run = ballotbench(
             "bench", small, "--port", scanner.url, "--out", tmp_path / "out",
-            "--election", deck / "election.json",
+            "--election", deck / "election.json", "--language", "ru",
         )  # fmt: skip
         assert scanner.paper().box == 8
     assert run.returncode == 1, run.stderr
@@ -205,6 +209,59 @@ def test_a_scanner_on_a_port_is_told_by_the_order_of_feeding(deck: Path, tmp_pat
     assert [(f["kind"], f["number"]) for f in found["findings"]] == [("f_missing", 1)]
     assert found["positions"]["error"]["events"] == 0
     assert found["speed"]["sheets_per_minute"] > 0
+
+
+@pytest.mark.skipif(
+    not (REAL / "truth.json").is_file(), reason="real scans are not beside the project"
+)
+def test_a_deck_of_real_scans_from_elsewhere(tmp_path: Path) -> None:
+    """Scans of another printer's ballots, truth read by eye: no pens, no places in the image."""
+    imported = import_vxsuite(REAL / "election.json")
+    pages = {page.side: page for layout in imported.layouts for page in layout.pages}
+    scans = json.loads((REAL / "truth.json").read_text(encoding="utf-8"))["scans"]
+    sheets = []
+    for number, scan in enumerate(scans, 1):
+        page = pages[scan["side"]]
+        marked = {(m["column"], m["row"]) for m in scan["marked"]}
+        targets = [
+            {
+                "contest": t.contest_id,
+                "option": t.option_id,
+                "x_mm": t.x_mm,
+                "y_mm": t.y_mm,
+                "expected": "mark" if (t.column, t.row) in marked else "no_mark",
+            }
+            for t in page.targets
+        ]
+        name = Path(scan["file"]).stem
+        side = {"page": page.page, "file": scan["file"], "targets": targets}
+        sheets.append(
+            {"number": number, "name": name, "part": "hand-marked", "sides": [side],
+             "style": page.ballot_style_id}
+        )  # fmt: skip
+    truth = {
+        "format": "ballotbench-deck/1",
+        "election_id": imported.election.id,
+        "profile": "us-general",
+        "sheets": sheets,
+    }
+    jsonschema.validate(truth, schemas()["deck.schema.json"])
+    (tmp_path / "deck.json").write_text(json.dumps(truth), encoding="utf-8")
+    (tmp_path / "scans").mkdir()
+    for scan in scans:
+        (tmp_path / "scans" / scan["file"]).symlink_to(REAL / scan["file"])
+    run = ballotbench(
+        "bench", tmp_path, "--scans", tmp_path / "scans", "--election", REAL / "election.json",
+        "--out", tmp_path / "out", "--language", "en",
+    )  # fmt: skip
+    assert run.returncode == 0, (run.stderr, run.stdout)
+    found = report(tmp_path / "out")
+    assert found["positions"]["error"]["events"] == 0
+    assert found["sheets"]["read"] == len(scans)
+    assert found["residual"] is None
+    assert 0 < found["fit_median_mm"] < 0.5
+    # Thresholds 20 % up and down change no clear vote.
+    assert [s["clear_votes"] for s in found["stability"]] == [0, 0]
 
 
 @pytest.mark.parametrize(

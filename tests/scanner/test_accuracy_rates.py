@@ -53,8 +53,8 @@ def test_the_sequential_test_sees_errors_in_the_order_of_reading() -> None:
 
 def test_repeats_may_turn_marginal_but_not_into_the_other_class() -> None:
     same = [seen(MARK, MARK), seen(MARK, MARGINAL, sheet=2)]
-    turned = [seen(MARK, MARK, option="p"), seen(MARK, NO_MARK, option="p", sheet=3)]
-    alone = [seen(MARK, MARK, option="q"), seen(MARK, NOT_READ, option="q", sheet=2)]
+    turned = [seen(MARK, MARK, y_mm=70.0), seen(MARK, NO_MARK, y_mm=70.0, sheet=3)]
+    alone = [seen(MARK, MARK, y_mm=80.0), seen(MARK, NOT_READ, y_mm=80.0, sheet=2)]
     assert rates.repeats(table(*same, *turned, *alone)) == (2, 1)
 
 
