@@ -26,9 +26,12 @@ from scanner.timing_marks import (
     chain,
     find_candidates,
     paper_and_threshold,
+    straight,
 )
 
 MM_PER_INCH = 25.4
+#: Marks are searched for at about this resolution, px per mm (102 dpi).
+SEARCH_PX_PER_MM = 4.0
 #: An edge with fewer than this share of its marks is not trusted.
 MIN_MARKS_SHARE = 0.6
 #: So many marks on one line are enough to tell its tilt.
@@ -105,11 +108,31 @@ def register(gray: Gray, form: PageForm, thresholds: Thresholds) -> Registration
             "feed the sheets one by one",
         )
     paper, threshold = paper_and_threshold(gray)
+    step = max(1, round(ppm / SEARCH_PX_PER_MM))
+    if step > 1:
+        try:
+            return _register(gray, form, thresholds, ppm, paper, threshold, step)
+        except PageRefusedError:
+            # Small or grainy marks may be lost at the coarse look: the fine one decides.
+            pass
+    return _register(gray, form, thresholds, ppm, paper, threshold, 1)
+
+
+def _register(
+    gray: Gray,
+    form: PageForm,
+    thresholds: Thresholds,
+    ppm: float,
+    paper: float,
+    threshold: float,
+    step: int,
+) -> Registration:
+    height, width = gray.shape
     lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}
     for name, edge in form.by_edge.items():
-        found = find_candidates(gray, edge, ppm, threshold)
+        found = find_candidates(gray, edge, ppm, threshold, step)
         middle = (height if name in ("left", "right") else width) / 2
-        member, slope = best_line(found, ppm, middle)
+        member, slope = best_line(found, ppm, middle, edge.along_mm.size)
         along, across = found.along[member], found.across[member]
         turned = math.degrees(math.atan(slope))
         if along.size >= SKEW_SEEN_MARKS and abs(turned) > thresholds.max_skew_deg:
@@ -252,7 +275,7 @@ def _fit(
     for name, found in marks.items():
         edge = form.by_edge[name]
         mm = edge.along_mm[found.index]
-        px_per_mm = float(np.polyfit(mm, found.along, 1)[0])
+        px_per_mm = straight(mm, found.along)[0]
         scale.append(px_per_mm)
         along, across, keep, misfit = _clean(mm, found.along, found.across, px_per_mm)
         squares.append(misfit / px_per_mm)
@@ -310,9 +333,12 @@ def _curve(
     n = min(5, mm.size)
     ends = []
     for place, part in ((reach[0], slice(None, n)), (reach[1], slice(-n, None))):
-        line_along = np.polyfit(mm[part], along[part], 1)
-        line_across = np.polyfit(mm[part], across[part], 1)
-        ends.append((np.polyval(line_along, place), np.polyval(line_across, place)))
+        ends.append(
+            tuple(
+                slope * place + start
+                for slope, start in (straight(mm[part], v[part]) for v in (along, across))
+            )
+        )
     full_mm = np.concatenate([[reach[0]], mm, [reach[1]]])
     full_along = np.concatenate([[ends[0][0]], along, [ends[1][0]]])
     full_across = np.concatenate([[ends[0][1]], across, [ends[1][1]]])

@@ -8,6 +8,7 @@ step by step, so that a page that slipped in the rollers still numbers right.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -31,6 +32,9 @@ LINE_BAND_MM = 1.6
 #: Largest rotation looked for, degrees, and the step.
 MAX_ANGLE_DEG = 12.0
 ANGLE_STEP_DEG = 0.25
+#: Lines up to this tilt are tried first, degrees; taken if this share of the marks is on one.
+STRAIGHT_DEG = 1.5
+NEARLY_ALL = 0.9
 #: The step between neighbours may differ from a whole number of pitches by this share:
 #: paper that is held back or slips shortens or lengthens one step.
 STEP_TOLERANCE = 0.3
@@ -64,35 +68,65 @@ def paper_and_threshold(gray: Gray) -> tuple[float, float]:
     return float(paper), paper * 0.55
 
 
-def find_candidates(gray: Gray, form: EdgeForm, ppm: float, threshold: float) -> Candidates:
-    """Mark-like components in the strip of one edge. `ppm` is px per mm, roughly."""
+def find_candidates(
+    gray: Gray, form: EdgeForm, ppm: float, threshold: float, step: int = 1
+) -> Candidates:
+    """Mark-like components in the strip of one edge.
+
+    Args:
+        gray: uint8[h, w], upright.
+        ppm: px per mm, roughly.
+        threshold: grey level below which ink is solid.
+        step: the strip is looked at this many times coarser; what is found there is then
+            measured at full resolution, so that only the search is coarse.
+    """
     height, width = gray.shape
     upright = form.edge in ("left", "right")
     size = width if upright else height
     depth = int(size * form.strip_share)
     start = 0 if form.edge in ("left", "top") else size - depth
     strip = gray[:, start : start + depth] if upright else gray[start : start + depth, :]
+    if step > 1:
+        coarse = (strip.shape[1] // step, strip.shape[0] // step)
+        strip = cv2.resize(
+            strip[: coarse[1] * step, : coarse[0] * step], coarse, interpolation=cv2.INTER_AREA
+        )
+    ppm_here = ppm / step
     _, ink = cv2.threshold(strip, threshold, 255, cv2.THRESH_BINARY_INV)
-    thin = max(1, round(min(form.thickness_mm, form.across_mm[0]) * ppm * 0.4))
+    thin = max(1, round(min(form.thickness_mm, form.across_mm[0]) * ppm_here * 0.4))
     ink = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thin, thin), np.uint8))
-    _, _, stats, centres = cv2.connectedComponentsWithStats(ink, connectivity=4)
+    # Short labels and eight neighbours are OpenCV's fastest pair; a strip has far fewer
+    # components than pixels / 4.
+    labels = cv2.CV_16U if ink.size < 4 * 65_000 else cv2.CV_32S
+    _, _, stats, centres = cv2.connectedComponentsWithStatsWithAlgorithm(
+        ink, 8, labels, cv2.CCL_DEFAULT
+    )
     stats, centres = stats[1:].astype(np.float64), centres[1:]
     left, top, wide, high, area = stats.T
     if upright:
         along_size, across_size, low, along = high, wide, left, centres[:, 1]
     else:
         along_size, across_size, low, along = wide, high, top, centres[:, 0]
-    thickness = form.thickness_mm * ppm
-    shortest, longest = form.across_mm[0] * ppm, form.across_mm[1] * ppm
+    thickness = form.thickness_mm * ppm_here
+    shortest, longest = form.across_mm[0] * ppm_here, form.across_mm[1] * ppm_here
+    # A coarse pixel more or less must not decide.
+    spare = 0.0 if step == 1 else 1.0
     keep = (
-        (along_size > SIZE_SHARE[0] * thickness)
-        & (along_size < SIZE_SHARE[1] * thickness)
+        (along_size > SIZE_SHARE[0] * thickness - spare)
+        & (along_size < SIZE_SHARE[1] * thickness + spare)
         & (across_size > SHORTEST_SHARE * shortest)
-        & (across_size < LONGEST_SHARE * longest)
+        & (across_size < LONGEST_SHARE * longest + spare)
         & (area > SOLID_SHARE * along_size * across_size)
     )
-    low = low[keep] + start
-    high_end = low + across_size[keep]
+    along = (along[keep] + 0.5) * step - 0.5
+    low = low[keep] * step + start
+    high_end = low + across_size[keep] * step
+    order = np.argsort(along)
+    along, low, high_end = along[order], low[order], high_end[order]
+    if step > 1:
+        along, low, high_end = _refined(
+            gray, upright, along, low, high_end, thickness * step, step
+        )
     outer_is_low = form.edge in ("left", "top")
     if form.reference == "centre":
         across = (low + high_end) / 2
@@ -100,34 +134,104 @@ def find_candidates(gray: Gray, form: EdgeForm, ppm: float, threshold: float) ->
         across = low
     else:
         across = high_end
-    along = along[keep]
-    order = np.argsort(along)
-    return Candidates(along[order], across[order])
+    # Ends are borders between pixels; places are counted from pixels' centres.
+    return Candidates(along, across - 0.5)
 
 
-def best_line(found: Candidates, ppm: float, middle: float) -> tuple[npt.NDArray[np.bool_], float]:
-    """Which candidates stand on the best common line, and its slope (d across / d along)."""
+def _refined(
+    gray: Gray,
+    upright: bool,
+    along: Floats,
+    low: Floats,
+    high: Floats,
+    thickness: float,
+    step: int,
+) -> tuple[Floats, Floats, Floats]:
+    """Centres along the edge and both ends across it, to a fraction of a pixel.
+
+    Along: the centroid of darkness over the mark's thickness. Across: where the ink of
+    the mean profile through an end adds up to.
+    """
+    if along.size == 0:
+        return along, low, high
+    plane = gray if upright else gray.T
+    n_along, n_across = plane.shape
+    middle = (low + high) / 2
+    # Along: a little more than the mark's thickness, in three lines through its inner half.
+    half = math.ceil(thickness / 2) + step + 1
+    reach = np.arange(-half, half + 1)
+    rows = np.clip(np.rint(along).astype(np.intp)[:, None] + reach, 0, n_along - 1)
+    spread = (high - low)[:, None] * np.array([-0.25, 0.0, 0.25])
+    columns = np.clip(np.rint(middle[:, None] + spread).astype(np.intp), 0, n_across - 1)
+    dark = 255.0 - plane[rows[:, :, None], columns[:, None, :]].mean(axis=2)
+    dark -= dark.min(axis=1, keepdims=True)
+    weight = dark.sum(axis=1)
+    shift = (dark * reach).sum(axis=1) / np.maximum(weight, 1.0)
+    along = np.clip(np.rint(along) + np.clip(shift, -3.0, 3.0), 0, n_along - 1)
+    lines = np.clip(
+        np.rint(along[:, None] + thickness * np.array([-0.25, 0.0, 0.25])).astype(np.intp),
+        0,
+        n_along - 1,
+    )
+    inner = np.clip(np.rint(middle[:, None] + spread).astype(np.intp), 0, n_across - 1)
+    ink = plane[lines[:, :, None], inner[:, None, :]].mean(axis=(1, 2))
+    ends = []
+    # Pixels looked at from inside a mark's end to outside it.
+    reach = np.arange(-3 * step - 1, 3 * step + 1)
+    for coarse, sign in ((low, -1), (high, 1)):
+        base = np.rint(coarse).astype(np.intp)
+        # Pixels from inside the mark to outside it, in that order.
+        places = base[:, None] + sign * reach - (sign < 0)
+        columns = np.clip(places, 0, n_across - 1)
+        profile = plane[lines[:, :, None], columns[:, None, :]].mean(axis=1)
+        white = np.maximum(profile[:, -4:].max(axis=1), ink + 1.0)
+        share = np.clip((profile - ink[:, None]) / (white - ink)[:, None], 0.0, 1.0)
+        ends.append(base + sign * (reach[0] + (1.0 - share).sum(axis=1)))
+    return along, ends[0], ends[1]
+
+
+def best_line(
+    found: Candidates, ppm: float, middle: float, expected: int
+) -> tuple[npt.NDArray[np.bool_], float]:
+    """Which candidates stand on the best common line, and its slope (d across / d along).
+
+    `expected` marks are printed; nearly straight lines that hold most of them are taken
+    without trying the strongly tilted ones.
+    """
     if found.along.size < 4:
         return np.ones(found.along.size, dtype=bool), 0.0
-    angles = np.deg2rad(np.arange(-MAX_ANGLE_DEG, MAX_ANGLE_DEG + 1e-9, ANGLE_STEP_DEG))
-    slopes = np.tan(angles)
-    flat = found.across[None, :] - slopes[:, None] * (found.along[None, :] - middle)
-    band = LINE_BAND_MM * ppm
-    ordered = np.sort(flat, axis=1)
-    # For every angle and every candidate: how many lie within one band beyond it?
-    counts = np.empty(ordered.shape, dtype=np.int64)
-    for k, row in enumerate(ordered):
-        counts[k] = np.searchsorted(row, row + band, side="right") - np.arange(row.size)
-    best = counts.max()
+    for largest in (STRAIGHT_DEG, MAX_ANGLE_DEG):
+        angles = np.deg2rad(np.arange(-largest, largest + 1e-9, ANGLE_STEP_DEG))
+        slopes = np.tan(angles)
+        flat = found.across[None, :] - slopes[:, None] * (found.along[None, :] - middle)
+        band = LINE_BAND_MM * ppm
+        ordered = np.sort(flat, axis=1)
+        # For every angle and every candidate: how many lie within one band beyond it?
+        # Rows are laid end to end, so far apart that one search serves them all.
+        apart = float(np.ptp(ordered)) + 2 * band + 1.0
+        lifted = ordered + apart * np.arange(slopes.size)[:, None]
+        ends = np.searchsorted(lifted.ravel(), (lifted + band).ravel(), side="right")
+        counts = ends.reshape(ordered.shape) - np.arange(ordered.size).reshape(ordered.shape)
+        best = int(counts.max())
+        if best >= NEARLY_ALL * expected:
+            break
     ties = np.argwhere(counts == best)
     # Of equal ones the least tilted: paper is rarely far off straight.
-    k, i = min(ties, key=lambda t: (abs(slopes[t[0]]), t[1]))
+    k, i = ties[np.lexsort((ties[:, 1], np.abs(slopes[ties[:, 0]])))[0]]
     low = ordered[k, i] - 0.25 * band
     member = (flat[k] >= low) & (flat[k] <= low + 1.5 * band)
     slope = float(slopes[k])
     if member.sum() >= 4:
-        slope = float(np.polyfit(found.along[member], found.across[member], 1)[0])
+        slope = straight(found.along[member], found.across[member])[0]
     return member, slope
+
+
+def straight(x: Floats, y: Floats) -> tuple[float, float]:
+    """The least-squares line through points: slope and intercept."""
+    centre_x, centre_y = float(x.mean()), float(y.mean())
+    off = x - centre_x
+    slope = float(off @ (y - centre_y)) / max(float(off @ off), 1e-12)
+    return slope, centre_y - slope * centre_x
 
 
 def chain(along: Floats, pitch_px: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
