@@ -60,8 +60,14 @@ class PageIdentity:
 class Identifier(Protocol):
     """Reads a fitted page's code; None where no code is seen this way up."""
 
-    def identify(self, gray: Gray, fit: Registration) -> PageIdentity | None:
-        """The page's identity; raises `PageRefusedError` for a foreign or unknown one."""
+    def identify(
+        self, gray: Gray, fit: Registration, style_id: str | None = None
+    ) -> PageIdentity | None:
+        """The page's identity, given the style that its sheet's other side named.
+
+        Raises:
+            PageRefusedError: a foreign or unknown page.
+        """
         ...
 
 
@@ -105,7 +111,9 @@ class OwnCodes:
         self._x = np.array([x.get(m.edge, m.x_mm) for m in marks])
         self._y = np.array([y.get(m.edge, m.y_mm) for m in marks])
 
-    def identify(self, gray: Gray, fit: Registration) -> PageIdentity | None:
+    def identify(
+        self, gray: Gray, fit: Registration, style_id: str | None = None
+    ) -> PageIdentity | None:
         """See `Identifier`."""
         bits = ink_at(gray, fit, self._x, self._y).astype(int)
         edge = _try(decode_bits, bits.tolist())
@@ -229,7 +237,9 @@ class NewHampshireCodes:
         self._x = np.array([p[0] for p in points])
         self._y = np.array([p[1] for p in points])
 
-    def identify(self, gray: Gray, fit: Registration) -> PageIdentity | None:
+    def identify(
+        self, gray: Gray, fit: Registration, style_id: str | None = None
+    ) -> PageIdentity | None:
         """See `Identifier`."""
         bits = ink_at(gray, fit, self._x, self._y).astype(int).tolist()
         back = decode_back(bits)
@@ -241,7 +251,7 @@ class NewHampshireCodes:
                     f"a back printed for {back.day:02}.{back.month:02}.20{back.year:02}; the "
                     f"loaded election is of {day:02}.{month:02}.20{year:02}",
                 )
-            return self._back()
+            return self._back(style_id)
         front = decode_front(bits)
         if front is None:
             return None
@@ -262,8 +272,16 @@ class NewHampshireCodes:
             )
         return PageIdentity(page, self._precinct(style), "official")
 
-    def _back(self) -> PageIdentity:
-        backs = [page for (_, side), page in self._pages.items() if side == "back"]
+    def _back(self, style_id: str | None) -> PageIdentity:
+        backs = [
+            page
+            for (style, side), page in self._pages.items()
+            if side == "back" and style_id in (None, style)
+        ]
+        if not backs and style_id is not None:
+            raise PageRefusedError(
+                RefusalReason.UNKNOWN_STYLE, f"ballot style {style_id} has no targets on its back"
+            )
         if len(backs) != 1:
             raise PageRefusedError(
                 RefusalReason.UNKNOWN_STYLE,

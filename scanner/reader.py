@@ -17,21 +17,20 @@ from election.importers.vxsuite import MARK_WIDTH_MM, VxElection
 from election.layout import BallotLayout, PageLayout
 from election.model import Election
 from election.profile import Profile
+from scanner.defects import Streak, find_streaks
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.identify import Identifier, NewHampshireCodes, OwnCodes, PageIdentity
-from scanner.measure import (
-    OUTLINE_SEEN,
-    Measurement,
-    PageTemplates,
-    drawn_templates,
-    measure,
-    printed_templates,
-)
+from scanner.judgement import judge
+from scanner.measure import OUTLINE_SEEN, Measurement, measure
 from scanner.page_form import FormKind, PageForm, form_of
-from scanner.reading import Flag, MarkClass, PageReading, Thresholds
-from scanner.registration import Registration, register
+from scanner.reading import Flag, PageReading, Thresholds
+from scanner.registration import Registration, register, tilt_of
+from scanner.straighten import Turned, straighten
+from scanner.templates import PageTemplates, drawn_templates, printed_templates
+from scanner.timing_marks import paper_and_threshold
 
 Gray = npt.NDArray[np.uint8]
+MM_PER_INCH = 25.4
 
 #: Limits that hold for every jurisdiction; a thresholds file may set others.
 MAX_RESIDUAL_MM = 0.5
@@ -42,6 +41,12 @@ DPI_RANGE = (140.0, 430.0)
 MIN_PRINT_SHARE = 0.75
 #: A scan no longer than this times its width is tried in all four turns.
 NEARLY_SQUARE = 1.15
+#: A page that stands at more of a slant than this is turned straight before it is measured,
+#: degrees: over a 5 mm target it comes to 0.06 mm.
+STRAIGHT_DEG = 0.7
+#: A page that seems cut off may only lean out of the strips where its marks are looked for;
+#: from this slant of its other marks on it is turned straight and tried again, degrees.
+LEANING_DEG = 0.7
 #: A page with less ink than this share of its pixels is blank.
 BLANK_INK_SHARE = 0.0008
 
@@ -112,11 +117,13 @@ class PageReader:
         )
         return cls([family], thresholds)
 
-    def read(self, gray: Gray) -> PageReading:
+    def read(self, gray: Gray, *, style_id: str | None = None) -> PageReading:
         """Read one page.
 
         Args:
             gray: uint8[h, w], any of the four orientations, 150 to 400 dpi.
+            style_id: the ballot style that the sheet's other side has named, for forms
+                whose back names none.
 
         Raises:
             PageRefusedError: the page cannot be trusted; its reason says why.
@@ -131,16 +138,34 @@ class PageReader:
             for turn in turns:
                 upright = np.ascontiguousarray(np.rot90(gray, -turn // 90))
                 try:
-                    fit = register(upright, family.form, self.thresholds)
-                    _check_dpi(fit)
-                    identity = family.identifier.identify(upright, fit)
-                    if identity is None:
-                        refusals.append(_no_code())
-                        continue
-                    return self._measure(gray, upright, turn, fit, identity, family)
+                    return self._read_upright(gray, upright, turn, family, style_id)
                 except PageRefusedError as refusal:
                     refusals.append(refusal)
         raise _weightiest(refusals)
+
+    def _read_upright(
+        self, gray: Gray, upright: Gray, turn: int, family: _Family, style_id: str | None
+    ) -> PageReading:
+        """Read a page in one of its turns."""
+        page = Turned.as_it_is(upright)
+        try:
+            fit = register(page.gray, family.form, self.thresholds)
+        except PageRefusedError as refusal:
+            tilt = tilt_of(upright, family.form)
+            if refusal.reason is RefusalReason.TOO_SKEWED or tilt is None:
+                raise
+            if not LEANING_DEG < abs(tilt) <= self.thresholds.max_skew_deg:
+                raise
+            page = straighten(upright, tilt, paper_and_threshold(upright)[0])
+            fit = _register_again(page, family, self.thresholds)
+        _check_dpi(fit)
+        identity = family.identifier.identify(page.gray, fit, style_id)
+        if identity is None:
+            raise _no_code()
+        if abs(fit.skew_deg) > STRAIGHT_DEG:
+            page = straighten(upright, fit.skew_deg + page.angle_deg, fit.paper)
+            fit = _register_again(page, family, self.thresholds)
+        return self._measure(gray, page, turn, fit, identity, family)
 
     def _by_shape(self, gray: Gray) -> list[_Family]:
         aspect = max(gray.shape) / min(gray.shape)
@@ -151,17 +176,22 @@ class PageReader:
     def _measure(
         self,
         gray: Gray,
-        upright: Gray,
+        page: Turned,
         turn: int,
         fit: Registration,
         identity: PageIdentity,
         family: _Family,
     ) -> PageReading:
         layout = identity.layout
-        found = measure(upright, fit, family.templates[layout.ballot_style_id, layout.page])
-        flags = (*identity.flags, *_check_print(found, layout))
-        classes = classify(found.scores, self.thresholds)
-        x, y = _turned_back(found.x_px, found.y_px, turn, gray.shape[1], gray.shape[0])
+        templates = family.templates[layout.ballot_style_id, layout.page]
+        found = measure(page.gray, fit, templates)
+        unseen = _check_print(found, layout)
+        x_up, y_up = page.back(found.x_px, found.y_px)
+        px_per_mm = fit.dpi / MM_PER_INCH
+        streaks = find_streaks(page.upright, fit.paper, px_per_mm)
+        crossed = _crossed(streaks, layout, x_up, y_up, px_per_mm)
+        judged = judge(page.gray, found, templates, px_per_mm, self.thresholds, crossed)
+        x, y = _turned_back(x_up, y_up, turn, gray.shape[1], gray.shape[0])
         return PageReading(
             layout=layout,
             precinct_id=identity.precinct_id,
@@ -170,11 +200,11 @@ class PageReader:
             dpi=fit.dpi,
             residual_mm=fit.residual_mm,
             scores=found.scores,
-            classes=classes,
+            classes=judged.classes,
             x_px=x,
             y_px=y,
             write_in_scores=found.write_in_scores,
-            flags=flags,
+            flags=(*identity.flags, *unseen, *judged.flags),
         )
 
     def with_thresholds(self, thresholds: Thresholds) -> PageReader:
@@ -182,16 +212,28 @@ class PageReader:
         return PageReader(self._families, replace(thresholds))
 
 
-def classify(scores: npt.NDArray[np.float32], thresholds: Thresholds) -> tuple[MarkClass, ...]:
-    """Scores to classes: below `marginal` no mark, from `definite` a mark, else marginal."""
-    return tuple(
-        MarkClass.MARK
-        if score >= thresholds.definite
-        else MarkClass.MARGINAL
-        if score >= thresholds.marginal
-        else MarkClass.NO_MARK
-        for score in scores.tolist()
-    )
+def _register_again(page: Turned, family: _Family, thresholds: Thresholds) -> Registration:
+    """Fit a page that was turned straight."""
+    return register(page.gray, family.form, thresholds, width_px=page.upright.shape[1])
+
+
+def _crossed(
+    streaks: Sequence[Streak],
+    layout: PageLayout,
+    x_px: npt.NDArray[np.float32],
+    y_px: npt.NDArray[np.float32],
+    px_per_mm: float,
+) -> list[tuple[int, Streak, float]]:
+    """Targets that a streak runs over, with the px from their middle to the streak's."""
+    crossed = []
+    for streak in streaks:
+        places = (streak.low_px + streak.high_px) / 2 - (x_px if streak.vertical else y_px)
+        for i, target in enumerate(layout.targets):
+            size_mm = target.width_mm if streak.vertical else target.height_mm
+            reach = size_mm / 2 * px_per_mm + (streak.high_px - streak.low_px) / 2 + 1
+            if abs(places[i]) <= reach:
+                crossed.append((i, streak, float(places[i])))
+    return crossed
 
 
 def _form(kind: FormKind, page: PageLayout, longest_mm: float) -> PageForm:

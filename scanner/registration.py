@@ -36,6 +36,8 @@ SEARCH_PX_PER_MM = 4.0
 MIN_MARKS_SHARE = 0.6
 #: So many marks on one line are enough to tell its tilt.
 SKEW_SEEN_MARKS = 10
+#: Fewer marks give a first idea of the tilt of a page that leans out of its strips.
+TILT_SEEN_MARKS = 5
 #: A mark this far from where its neighbours put it is a merged or foreign thing, mm.
 OUTLIER_MM = 0.9
 #: Slip at the page's edge, in pitches of the timing marks, up to which numbering is tried,
@@ -48,7 +50,8 @@ TWO_SHEETS_SHARE = 1.35
 
 @dataclass(frozen=True)
 class Registration:
-    """A fitted page. `curves` are the four edges as (mm along, x px, y px) polylines."""
+    """A fitted page. `curves` are the four edges as (mm along, x px, y px) polylines;
+    `paper` and `ink` the grey levels of the sheet and of its timing marks."""
 
     form: PageForm
     curves: dict[Edge, tuple[Floats, Floats, Floats]]
@@ -57,8 +60,13 @@ class Registration:
     skew_deg: float
     residual_mm: float
     paper: float
-    ink_threshold: float
+    ink: float
     missing_marks: int
+
+    @property
+    def contrast(self) -> float:
+        """How dark the timing marks are against the paper, 0 to 1."""
+        return max(0.0, 1.0 - self.ink / self.paper)
 
     def to_px(self, x_mm: Floats, y_mm: Floats) -> tuple[Floats, Floats]:
         """Places on the print, mm, to px in the (upright) scan; arrays of one shape."""
@@ -89,19 +97,22 @@ def _bottom_reference(form: PageForm) -> float:
     return form.grid.point(0, form.grid.rows - 1)[1]
 
 
-def register(gray: Gray, form: PageForm, thresholds: Thresholds) -> Registration:
+def register(
+    gray: Gray, form: PageForm, thresholds: Thresholds, *, width_px: int | None = None
+) -> Registration:
     """Fit one page of a known form that stands upright or upside down.
 
     Args:
         gray: uint8[h, w], portrait.
         form: paper size and timing marks.
+        width_px: how wide the sheet is about (default: as the image).
 
     Raises:
         PageRefusedError: no timing marks, too skewed, cut off, two sheets, poor fit.
     """
     height, width = gray.shape
-    ppm = width / form.width_mm
-    if height > width * form.height_mm / form.width_mm * TWO_SHEETS_SHARE:
+    ppm = (width_px or width) / form.width_mm
+    if width_px is None and height > width * form.height_mm / form.width_mm * TWO_SHEETS_SHARE:
         raise PageRefusedError(
             RefusalReason.TWO_SHEETS,
             f"the scan is {height / ppm:.0f} mm long for a page of {form.height_mm:.0f} mm; "
@@ -129,11 +140,13 @@ def _register(
 ) -> Registration:
     height, width = gray.shape
     lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}
+    inks = []
     for name, edge in form.by_edge.items():
         found = find_candidates(gray, edge, ppm, threshold, step)
         middle = (height if name in ("left", "right") else width) / 2
         member, slope = best_line(found, ppm, middle, edge.along_mm.size)
         along, across = found.along[member], found.across[member]
+        inks.append(found.ink[member])
         turned = math.degrees(math.atan(slope))
         if along.size >= SKEW_SEEN_MARKS and abs(turned) > thresholds.max_skew_deg:
             # A tilted edge leaves its strip, so its marks are few: say the cause, not that.
@@ -144,7 +157,25 @@ def _register(
     if abs(skew) > thresholds.max_skew_deg:
         raise _too_skewed(skew, thresholds)
     marks = {name: _number(name, lines, form) for name in lines}
-    return _fit(marks, form, paper, threshold, skew, thresholds)
+    ink = float(np.median(np.concatenate(inks)))
+    return _fit(marks, form, paper, ink, skew, thresholds)
+
+
+def tilt_of(gray: Gray, form: PageForm) -> float | None:
+    """How far a page leans, degrees clockwise, by whatever marks are in sight; None where
+    too few stand on one line to tell."""
+    ppm = gray.shape[1] / form.width_mm
+    _, threshold = paper_and_threshold(gray)
+    step = max(1, round(ppm / SEARCH_PX_PER_MM))
+    seen: list[tuple[int, float]] = []
+    for name, edge in form.by_edge.items():
+        found = find_candidates(gray, edge, ppm, threshold, step)
+        middle = (gray.shape[0] if name in ("left", "right") else gray.shape[1]) / 2
+        member, slope = best_line(found, ppm, middle, edge.along_mm.size)
+        if member.sum() >= TILT_SEEN_MARKS:
+            sign = -1.0 if name in ("left", "right") else 1.0
+            seen.append((int(member.sum()), sign * math.degrees(math.atan(slope))))
+    return max(seen)[1] if seen else None
 
 
 def _check_edges(lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]) -> None:
@@ -264,7 +295,7 @@ def _fit(
     marks: dict[Edge, EdgeMarks],
     form: PageForm,
     paper: float,
-    threshold: float,
+    ink: float,
     skew: float,
     thresholds: Thresholds,
 ) -> Registration:
@@ -298,7 +329,7 @@ def _fit(
         skew_deg=skew,
         residual_mm=residual,
         paper=paper,
-        ink_threshold=threshold,
+        ink=ink,
         missing_marks=missing,
     )
 

@@ -15,12 +15,11 @@ from election.render import render_pdf
 from scanner.decode import DecodedPage, decode_pages
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.interpretation import interpret
-from scanner.measure import PATCH_PX_PER_MM
 from scanner.reader import Gray, PageReader, default_thresholds
 from scanner.reading import PageReading, SheetInterpretation, Thresholds
 
-#: Resolution of the blank reference: that of the cut-out targets, dpi.
-BLANK_DPI = PATCH_PX_PER_MM * 25.4
+#: Resolution of the blank reference, dpi.
+BLANK_DPI = 254.0
 
 
 @dataclass(frozen=True, slots=True)

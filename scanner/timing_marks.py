@@ -53,10 +53,11 @@ class EdgeMarks:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Mark-like components of one edge strip, px, sorted along the edge."""
+    """Mark-like components of one edge strip, px, sorted along the edge; `ink` their grey."""
 
     along: Floats
     across: Floats
+    ink: Floats
 
 
 def paper_and_threshold(gray: Gray) -> tuple[float, float]:
@@ -88,9 +89,8 @@ def find_candidates(
     strip = gray[:, start : start + depth] if upright else gray[start : start + depth, :]
     if step > 1:
         coarse = (strip.shape[1] // step, strip.shape[0] // step)
-        strip = cv2.resize(
-            strip[: coarse[1] * step, : coarse[0] * step], coarse, interpolation=cv2.INTER_AREA
-        )
+        whole = strip[: coarse[1] * step, : coarse[0] * step]
+        strip = np.asarray(cv2.resize(whole, coarse, interpolation=cv2.INTER_AREA), np.uint8)
     ppm_here = ppm / step
     _, ink = cv2.threshold(strip, threshold, 255, cv2.THRESH_BINARY_INV)
     thin = max(1, round(min(form.thickness_mm, form.across_mm[0]) * ppm_here * 0.4))
@@ -123,10 +123,9 @@ def find_candidates(
     high_end = low + across_size[keep] * step
     order = np.argsort(along)
     along, low, high_end = along[order], low[order], high_end[order]
-    if step > 1:
-        along, low, high_end = _refined(
-            gray, upright, along, low, high_end, thickness * step, step
-        )
+    along, low, high_end, grey = _refined(
+        gray, upright, along, low, high_end, thickness * step, step
+    )
     outer_is_low = form.edge in ("left", "top")
     if form.reference == "centre":
         across = (low + high_end) / 2
@@ -135,7 +134,7 @@ def find_candidates(
     else:
         across = high_end
     # Ends are borders between pixels; places are counted from pixels' centres.
-    return Candidates(along, across - 0.5)
+    return Candidates(along, across - 0.5, grey)
 
 
 def _refined(
@@ -146,14 +145,14 @@ def _refined(
     high: Floats,
     thickness: float,
     step: int,
-) -> tuple[Floats, Floats, Floats]:
-    """Centres along the edge and both ends across it, to a fraction of a pixel.
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Centres along the edge, both ends across it, to a fraction of a pixel, and grey levels.
 
     Along: the centroid of darkness over the mark's thickness. Across: where the ink of
     the mean profile through an end adds up to.
     """
     if along.size == 0:
-        return along, low, high
+        return along, low, high, along
     plane = gray if upright else gray.T
     n_along, n_across = plane.shape
     middle = (low + high) / 2
@@ -187,7 +186,7 @@ def _refined(
         white = np.maximum(profile[:, -4:].max(axis=1), ink + 1.0)
         share = np.clip((profile - ink[:, None]) / (white - ink)[:, None], 0.0, 1.0)
         ends.append(base + sign * (reach[0] + (1.0 - share).sum(axis=1)))
-    return along, ends[0], ends[1]
+    return along, ends[0], ends[1], ink
 
 
 def best_line(

@@ -18,15 +18,15 @@ import numpy.typing as npt
 
 from election.layout import Box, PageLayout, Target
 from scanner.adjudication.queue import Place
-from scanner.measure import PATCH_PX_PER_MM, drawn_templates
 from scanner.reading import PageReading
+from scanner.templates import LINE_MM, distance_mm
 
 Gray = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float64]
 
-#: Side of a target's crop, mm, and its resolution (twice that of measuring), px per mm.
+#: Side of a target's crop, mm, and its resolution (twice that of a usual scan), px per mm.
 TARGET_MM = 10.0
-TARGET_PX_PER_MM = 2 * PATCH_PX_PER_MM
+TARGET_PX_PER_MM = 16.0
 #: Grey bar between a target in the scan and in the blank print, px.
 BAR_PX = 8
 BAR_LEVEL = 128
@@ -240,11 +240,12 @@ def _printed(layout: PageLayout, blank: Gray | None) -> Callable[[int], Gray]:
     """The blank print at a target, by index: cut from the raster, or drawn from the shape."""
     side = round(TARGET_MM * TARGET_PX_PER_MM)
     if blank is None:
-        outline = drawn_templates(layout).outline
+        steps = (np.arange(side) - (side - 1) / 2) / TARGET_PX_PER_MM
+        x, y = np.meshgrid(steps, steps)
 
         def drawn(index: int) -> Gray:
-            grey = (255 * (1 - outline[index])).astype(np.uint8)
-            return np.asarray(cv2.resize(grey, (side, side)), np.uint8)
+            edge = distance_mm(layout.targets[index], x, y)
+            return np.where((edge <= 0) & (edge >= -LINE_MM), 0, 255).astype(np.uint8)
 
         return drawn
     scale = np.array([blank.shape[1] / layout.width_mm, blank.shape[0] / layout.height_mm])

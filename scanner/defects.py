@@ -1,0 +1,153 @@
+"""Paper and scanner faults that could pass for votes, found and measured.
+
+A streak is dirt on the glass: a dark line down the whole scan. A fold or crease is a line
+on the paper that goes on far beyond a target. Neither is a vote (VVSG 2.0, 1.1.6-I;
+Windham, New Hampshire, 2020: fold lines through targets were read as votes).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Gray = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+#: Scan lines looked at for streaks, and bands of them in each of which a streak is dark.
+STREAK_LINES, STREAK_BANDS = 160, 8
+#: A streak's column is darker than this share of the paper in this share of each band.
+STREAK_LEVEL, STREAK_SHARE = 0.78, 0.8
+#: A wider dark column is the scanner's bed beside the sheet, mm.
+WIDEST_STREAK_MM = 3.0
+#: A line is followed from this far outside a target's middle to this far, mm, both ways.
+FOLLOW_MM = (5.0, 10.5)
+#: Directions tried, degrees, and distances from the target's middle, mm.
+ANGLE_STEP_DEG, OFFSET_STEP_MM = 2.0, 0.25
+#: This share of it must be dark on each side of the target.
+LINE_SHARE = 0.72
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """A dark line along the whole scan: from `low_px` to `high_px` across it (inclusive).
+
+    `vertical`: it runs down the upright page's pixels; else across them.
+    """
+
+    vertical: bool
+    low_px: int
+    high_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A straight line through a target that goes on far beyond it: its direction in
+    radians and its distance from the target's middle, px."""
+
+    angle: float
+    offset_px: float
+
+
+def find_streaks(gray: Gray, paper: float, ppm: float) -> tuple[Streak, ...]:
+    """Dark lines along the whole scan, in both directions.
+
+    Args:
+        gray: uint8[h, w], turned by quarter turns only (a streak follows the sensor).
+        paper: the sheet's grey level.
+        ppm: px per mm.
+    """
+    return (
+        *(_streaks(gray, paper, ppm, vertical=True)),
+        *(_streaks(gray.T, paper, ppm, vertical=False)),
+    )
+
+
+def _streaks(gray: Gray, paper: float, ppm: float, *, vertical: bool) -> list[Streak]:
+    step = max(1, gray.shape[0] // STREAK_LINES)
+    lines = gray[step // 2 :: step]
+    if not vertical:
+        lines = np.ascontiguousarray(lines)
+    dark = lines < STREAK_LEVEL * paper
+    # Lines that are mostly dark lie beside the sheet.
+    dark = dark[dark.mean(axis=1) < 0.5]
+    if dark.shape[0] < 4 * STREAK_BANDS:
+        return []
+    length = dark.shape[0] // STREAK_BANDS * STREAK_BANDS
+    # Most columns are told by a few lines; only the dark ones are looked at in bands.
+    suspect = np.flatnonzero(dark[::4].mean(axis=0) >= 0.6 * STREAK_SHARE)
+    if suspect.size == 0:
+        return []
+    bands = dark[:length, suspect].reshape(STREAK_BANDS, -1, suspect.size).mean(axis=1)
+    columns = suspect[bands.min(axis=0) >= STREAK_SHARE]
+    if columns.size == 0:
+        return []
+    # A gap of a pixel is grain.
+    parts = np.split(columns, np.flatnonzero(np.diff(columns) > 2) + 1)
+    return [
+        Streak(vertical, int(part[0]), int(part[-1]))
+        for part in parts
+        if part[-1] - part[0] < WIDEST_STREAK_MM * ppm
+    ]
+
+
+@cache
+def _rays(ppm_step: int, half_px: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Places to look at: angles float64[a], offsets float64[o], and y, x px [a, o, 2, t]."""
+    ppm = ppm_step / 4
+    angles = np.deg2rad(np.arange(0, 180, ANGLE_STEP_DEG))
+    offsets = np.arange(-half_px, half_px + 1e-9, OFFSET_STEP_MM * ppm)
+    along = np.arange(FOLLOW_MM[0], FOLLOW_MM[1], 0.3) * ppm
+    t = np.stack([-along, along])[None, None]
+    o = offsets[None, :, None, None]
+    cos, sin = np.cos(angles)[:, None, None, None], np.sin(angles)[:, None, None, None]
+    return angles, offsets, t * sin + o * cos, t * cos - o * sin
+
+
+def line_through(
+    gray: Gray, x_px: float, y_px: float, level: float, ppm: float, half_px: float
+) -> Line | None:
+    """A straight dark line through a target that goes on far beyond it on both sides.
+
+    Args:
+        gray: uint8[h, w], the page.
+        x_px, y_px: the target's middle.
+        level: grey below which a pixel is darker than paper.
+        ppm: px per mm.
+        half_px: lines passing further from the middle than this do not cross the target.
+    """
+    reach = math.ceil(FOLLOW_MM[1] * ppm + half_px) + 3
+    x, y = round(x_px), round(y_px)
+    top, left = max(0, y - reach), max(0, x - reach)
+    area = gray[top : y + reach + 1, left : x + reach + 1]
+    if min(area.shape) < 2 * half_px:
+        return None
+    dark = np.zeros((area.shape[0] + 2, area.shape[1] + 2), bool)
+    dark[1:-1, 1:-1] = area < level
+    # A pixel's width either way: lines are thin, and between two directions.
+    dark[1:-1] |= dark[:-2] | dark[2:]
+    dark[:, 1:-1] |= dark[:, :-2] | dark[:, 2:]
+    angles, offsets, dy, dx = _rays(round(ppm * 4), round(half_px))
+    rows = np.rint(dy + (y - top + 1)).astype(np.intp)
+    columns = np.rint(dx + (x - left + 1)).astype(np.intp)
+    on_page = (rows >= 0) & (columns >= 0) & (rows < dark.shape[0]) & (columns < dark.shape[1])
+    seen = (
+        dark[np.clip(rows, 0, dark.shape[0] - 1), np.clip(columns, 0, dark.shape[1] - 1)] & on_page
+    )
+    share = seen.mean(axis=3).min(axis=2)
+    a, o = np.unravel_index(int(np.argmax(share)), share.shape)
+    if share[a, o] < LINE_SHARE:
+        return None
+    return Line(float(angles[a]), float(offsets[o]))
+
+
+def beside_line(shape: tuple[int, int], line: Line, half_width_px: float) -> npt.NDArray[np.bool_]:
+    """Pixels of a window about a target's middle that are not on the line, bool[h, w]."""
+    y = np.arange(shape[0])[:, None] - shape[0] // 2
+    x = np.arange(shape[1])[None, :] - shape[1] // 2
+    distance = y * math.cos(line.angle) - x * math.sin(line.angle) - line.offset_px
+    result: npt.NDArray[np.bool_] = np.abs(distance) > half_width_px
+    return result
