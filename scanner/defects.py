@@ -23,12 +23,15 @@ STREAK_LINES, STREAK_BANDS = 160, 8
 STREAK_LEVEL, STREAK_SHARE = 0.78, 0.8
 #: A wider dark column is the scanner's bed beside the sheet, mm.
 WIDEST_STREAK_MM = 3.0
-#: A line is followed from this far outside a target's middle to this far, mm, both ways.
+#: A line is followed from this far from a target's middle to this far, mm, both ways; or
+#: further, one way: no stroke of a vote is so long and so straight.
 FOLLOW_MM = (5.0, 10.5)
+FOLLOW_ONE_WAY_MM = 14.0
 #: Directions tried, degrees, and distances from the target's middle, mm.
 ANGLE_STEP_DEG, OFFSET_STEP_MM = 2.0, 0.25
-#: This share of it must be dark on each side of the target.
+#: This share of it must be dark on each side of the target, or on the one side.
 LINE_SHARE = 0.72
+ONE_WAY_SHARE = 0.93
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ def _rays(ppm_step: int, half_px: int) -> tuple[Floats, Floats, Floats, Floats]:
     ppm = ppm_step / 4
     angles = np.deg2rad(np.arange(0, 180, ANGLE_STEP_DEG))
     offsets = np.arange(-half_px, half_px + 1e-9, OFFSET_STEP_MM * ppm)
-    along = np.arange(FOLLOW_MM[0], FOLLOW_MM[1], 0.3) * ppm
+    # The side beyond the target's middle first, outwards.
+    along = np.arange(FOLLOW_MM[0], FOLLOW_ONE_WAY_MM, 0.3) * ppm
     t = np.stack([-along, along])[None, None]
     o = offsets[None, :, None, None]
     cos, sin = np.cos(angles)[:, None, None, None], np.sin(angles)[:, None, None, None]
@@ -110,7 +114,8 @@ def _rays(ppm_step: int, half_px: int) -> tuple[Floats, Floats, Floats, Floats]:
 def line_through(
     gray: Gray, x_px: float, y_px: float, level: float, ppm: float, half_px: float
 ) -> Line | None:
-    """A straight dark line through a target that goes on far beyond it on both sides.
+    """A straight dark line through a target that goes on beyond it on both sides, or very
+    far on one.
 
     Args:
         gray: uint8[h, w], the page.
@@ -119,7 +124,7 @@ def line_through(
         ppm: px per mm.
         half_px: lines passing further from the middle than this do not cross the target.
     """
-    reach = math.ceil(FOLLOW_MM[1] * ppm + half_px) + 3
+    reach = math.ceil(FOLLOW_ONE_WAY_MM * ppm + half_px) + 3
     x, y = round(x_px), round(y_px)
     top, left = max(0, y - reach), max(0, x - reach)
     area = gray[top : y + reach + 1, left : x + reach + 1]
@@ -137,9 +142,12 @@ def line_through(
     seen = (
         dark[np.clip(rows, 0, dark.shape[0] - 1), np.clip(columns, 0, dark.shape[1] - 1)] & on_page
     )
-    share = seen.mean(axis=3).min(axis=2)
+    near = int(seen.shape[3] * (FOLLOW_MM[1] - FOLLOW_MM[0]) / (FOLLOW_ONE_WAY_MM - FOLLOW_MM[0]))
+    both = seen[..., :near].mean(axis=3).min(axis=2) / LINE_SHARE
+    one = seen.mean(axis=3).max(axis=2) / ONE_WAY_SHARE
+    share = np.maximum(both, one)
     a, o = np.unravel_index(int(np.argmax(share)), share.shape)
-    if share[a, o] < LINE_SHARE:
+    if share[a, o] < 1.0:
         return None
     return Line(float(angles[a]), float(offsets[o]))
 

@@ -26,7 +26,7 @@ from election.layout import PageLayout
 from scanner.defects import Line, Streak, beside_line, line_through
 from scanner.measure import Measurement, cut_out
 from scanner.reading import Flag, MarkClass, Thresholds
-from scanner.templates import INSET_MM, PageTemplates, ScaledTemplates
+from scanner.templates import INSET_MM, PageTemplates, ScaledTemplates, distance_mm
 
 Gray = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -53,15 +53,23 @@ SIDE_BLOT = 0.55
 #: Ink of a stroke or line, as a share of the inside: more is a filled target.
 STROKE_MOST = 0.5
 #: A filled target, as a share of its inside.
-FILLED = 0.6
+FILLED = 0.8
+#: Ink beside a streak this near to it may be its blurred edge, mm.
+STREAK_EDGE_MM = 0.25
+#: Strokes that strike a mark out are looked for at its box's corners: this far from the
+#: outline, mm; beyond this share of its half width and height; with this share of ink.
+CORNER_MM = (0.35, 1.2)
+CORNER_SHARE = 0.5
+CORNER_INK = (0.1, 0.5)
 #: Light ink over this share of the inside is not a stray shadow.
-LIGHT_SHARE = 0.35
+LIGHT_SHARE = 0.25
 #: Half the width of what a fold or streak can have darkened, mm.
-LINE_HALF_MM = 0.45
+LINE_HALF_MM = 0.65
 #: Targets this many times their own height apart are neighbours a stroke may join.
 NEXT_TARGET = 2.4
-#: Printed outlines seen less than this, on average of the unmarked targets: pale print.
-PRINT_SEEN = 0.8
+#: Printed outlines seen less than this, on average of the unmarked targets: pale print;
+#: where their exact print is known, and where only their shape is.
+OWN_PRINT_SEEN, PRINT_SEEN = 0.99, 0.8
 #: Targets looked at one by one for lines through them; more than this many at once is
 #: one fault of the page, and all of them are left to a person.
 MOST_LOOKED_AT = 60
@@ -111,7 +119,9 @@ def judge(
 
     inked = np.nan_to_num(sides, nan=0.0) >= SIDE_INK
     blot = (np.nan_to_num(sides, nan=0.0).max(axis=1) >= SIDE_BLOT) & (codes != _NONE)
-    struck = (codes == _MARK) & (scores >= FILLED) & inked.all(axis=1)
+    struck = (codes == _MARK) & (scores >= FILLED) & (inked.sum(axis=1) >= 2)
+    for i in np.flatnonzero(struck).tolist():
+        struck[i] = page.struck_through(i, layout)
     around = (codes == _NONE) & (inked.sum(axis=1) >= 3)
     light = (codes == _NONE) & (found.light >= LIGHT_SHARE)
     for which, kind, words in (
@@ -132,7 +142,8 @@ def judge(
         for i, (kind, words) in sorted(reasons.items())
     ]
     unmarked = codes == _NONE
-    if unmarked.any() and float(found.outline_seen[unmarked].mean()) < PRINT_SEEN:
+    expected = PRINT_SEEN if templates.blank is None else OWN_PRINT_SEEN
+    if unmarked.any() and float(found.outline_seen[unmarked].mean()) < expected:
         flags.append(
             Flag(PALE_PRINT, "the print is pale or broken; marks may be too. Look at the sheet")
         )
@@ -164,31 +175,39 @@ class _Page:
     def share(self, index: int, among: Bools) -> float:
         """Ink as a share of the inside's pixels that are `among`."""
         own = self.window(index)
-        inside = self._inside(index, own.shape) & among
+        inside = self.scaled.inside_of(index, own.shape) & among
         count = int(np.count_nonzero(inside))
         if count == 0:
             return 0.0
         dark = own < int(self.found.ink_level[index])
         return int(np.count_nonzero(dark & inside)) / count
 
-    def _inside(self, index: int, shape: tuple[int, ...]) -> Bools:
-        mask: Bools = self.scaled.inside[index] > 0
-        if mask.shape == shape:
-            return mask
-        # Scales differ by a hair between sets: align the middles.
-        out = np.zeros(shape, bool)
-        high, wide = min(shape[0], mask.shape[0]), min(shape[1], mask.shape[1])
-        to = ((shape[0] - high) // 2, (shape[1] - wide) // 2)
-        at = ((mask.shape[0] - high) // 2, (mask.shape[1] - wide) // 2)
-        out[to[0] : to[0] + high, to[1] : to[1] + wide] = mask[
-            at[0] : at[0] + high, at[1] : at[1] + wide
+    def struck_through(self, index: int, layout: PageLayout) -> bool:
+        """Whether thin ink leaves a filled target at all four corners of its box.
+
+        A fill that overflows does so along its strokes; a cross over it does so there.
+        """
+        own = self.window(index)
+        dark = own < int(self.found.ink_level[index])
+        high, wide = own.shape
+        target = layout.targets[index]
+        y = (np.arange(high) - high // 2) / self.px_per_mm
+        x = (np.arange(wide) - wide // 2) / self.px_per_mm
+        grid_x, grid_y = np.meshgrid(x, y)
+        beyond = distance_mm(target, grid_x, grid_y)
+        near = (beyond > CORNER_MM[0]) & (beyond < CORNER_MM[1])
+        near &= np.abs(grid_x) > CORNER_SHARE * target.width_mm / 2
+        near &= np.abs(grid_y) > CORNER_SHARE * target.height_mm / 2
+        shares = [
+            float(dark[near & (grid_x * a > 0) & (grid_y * b > 0)].mean())
+            for a, b in ((-1, -1), (1, -1), (-1, 1), (1, 1))
         ]
-        return out
+        return min(shares) >= CORNER_INK[0] and max(shares) <= CORNER_INK[1]
 
     def beside_streak(self, index: int, streak: Streak, place: float) -> float:
         """The score without the streak's columns (rows)."""
         high, wide = self.found.size
-        half = (streak.high_px - streak.low_px) / 2 + LINE_HALF_MM * self.px_per_mm / 2
+        half = (streak.high_px - streak.low_px) / 2 + STREAK_EDGE_MM * self.px_per_mm
         along = np.arange(wide if streak.vertical else high) - (
             wide // 2 if streak.vertical else high // 2
         )

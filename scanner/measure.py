@@ -39,7 +39,7 @@ DARK, FULL_BLACK = 0.35, 0.72
 #: The limit never falls below this: paper fibre and grain are not ink.
 LEAST_DARK = 0.16
 #: Lighter than ink but no longer paper: erased, highlighted, showing through.
-LIGHT = 0.45
+LIGHT = 0.36
 #: An outline found with at least this contrast places its target by itself.
 SURE_OUTLINE = 0.2
 #: Where fewer targets than this share are placed surely, the search is widened.

@@ -6,6 +6,7 @@ check that the print is where the layout says → classes and flags.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,7 @@ from scanner.measure import OUTLINE_SEEN, Measurement, measure
 from scanner.page_form import FormKind, PageForm, form_of
 from scanner.reading import Flag, PageReading, Thresholds
 from scanner.registration import Registration, register, tilt_of
-from scanner.straighten import Turned, straighten
+from scanner.straighten import LEANS_MUCH_DEG, Turned, straighten
 from scanner.templates import PageTemplates, drawn_templates, printed_templates
 from scanner.timing_marks import paper_and_threshold
 
@@ -158,13 +159,13 @@ class PageReader:
                 raise
             page = straighten(upright, tilt, paper_and_threshold(upright)[0])
             fit = _register_again(page, family, self.thresholds)
+        if abs(fit.skew_deg) > STRAIGHT_DEG:
+            page = straighten(upright, fit.skew_deg + page.angle_deg, fit.paper)
+            fit = _register_again(page, family, self.thresholds)
         _check_dpi(fit)
         identity = family.identifier.identify(page.gray, fit, style_id)
         if identity is None:
             raise _no_code()
-        if abs(fit.skew_deg) > STRAIGHT_DEG:
-            page = straighten(upright, fit.skew_deg + page.angle_deg, fit.paper)
-            fit = _register_again(page, family, self.thresholds)
         return self._measure(gray, page, turn, fit, identity, family)
 
     def _by_shape(self, gray: Gray) -> list[_Family]:
@@ -214,7 +215,17 @@ class PageReader:
 
 def _register_again(page: Turned, family: _Family, thresholds: Thresholds) -> Registration:
     """Fit a page that was turned straight."""
-    return register(page.gray, family.form, thresholds, width_px=page.upright.shape[1])
+    # All in view, a leaning sheet takes more room than its width; how much of the scan is
+    # such room is not known: half of it is never far off.
+    lean = abs(math.sin(math.radians(page.angle_deg)))
+    share = 1 + lean * family.form.height_mm / family.form.width_mm / 2
+    return register(
+        page.gray,
+        family.form,
+        thresholds,
+        width_px=round(page.upright.shape[1] / share),
+        deep=abs(page.angle_deg) > LEANS_MUCH_DEG,
+    )
 
 
 def _crossed(

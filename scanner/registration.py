@@ -98,7 +98,12 @@ def _bottom_reference(form: PageForm) -> float:
 
 
 def register(
-    gray: Gray, form: PageForm, thresholds: Thresholds, *, width_px: int | None = None
+    gray: Gray,
+    form: PageForm,
+    thresholds: Thresholds,
+    *,
+    width_px: int | None = None,
+    deep: bool = False,
 ) -> Registration:
     """Fit one page of a known form that stands upright or upside down.
 
@@ -106,6 +111,7 @@ def register(
         gray: uint8[h, w], portrait.
         form: paper size and timing marks.
         width_px: how wide the sheet is about (default: as the image).
+        deep: look for the marks further in, on a page with much beside it.
 
     Raises:
         PageRefusedError: no timing marks, too skewed, cut off, two sheets, poor fit.
@@ -122,11 +128,11 @@ def register(
     step = max(1, round(ppm / SEARCH_PX_PER_MM))
     if step > 1:
         try:
-            return _register(gray, form, thresholds, ppm, paper, threshold, step)
+            return _register(gray, form, thresholds, ppm, paper, threshold, step, deep)
         except PageRefusedError:
             # Small or grainy marks may be lost at the coarse look: the fine one decides.
             pass
-    return _register(gray, form, thresholds, ppm, paper, threshold, 1)
+    return _register(gray, form, thresholds, ppm, paper, threshold, 1, deep)
 
 
 def _register(
@@ -137,12 +143,13 @@ def _register(
     paper: float,
     threshold: float,
     step: int,
+    deep: bool,
 ) -> Registration:
     height, width = gray.shape
     lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}
     inks = []
     for name, edge in form.by_edge.items():
-        found = find_candidates(gray, edge, ppm, threshold, step)
+        found = find_candidates(gray, edge, ppm, threshold, step, deep=deep)
         middle = (height if name in ("left", "right") else width) / 2
         member, slope = best_line(found, ppm, middle, edge.along_mm.size)
         along, across = found.along[member], found.across[member]
@@ -169,7 +176,7 @@ def tilt_of(gray: Gray, form: PageForm) -> float | None:
     step = max(1, round(ppm / SEARCH_PX_PER_MM))
     seen: list[tuple[int, float]] = []
     for name, edge in form.by_edge.items():
-        found = find_candidates(gray, edge, ppm, threshold, step)
+        found = find_candidates(gray, edge, ppm, threshold, step, deep=True)
         middle = (gray.shape[0] if name in ("left", "right") else gray.shape[1]) / 2
         member, slope = best_line(found, ppm, middle, edge.along_mm.size)
         if member.sum() >= TILT_SEEN_MARKS:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Gray = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.float32]
+#: A page that leans more than this has room for its corners only where the scan has it.
+LEANS_MUCH_DEG = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,18 @@ class Turned:
 
 
 def straighten(upright: Gray, angle_deg: float, paper: float) -> Turned:
-    """Turn a page that leans `angle_deg` clockwise, with room for its corners.
+    """Turn a page that leans `angle_deg` clockwise.
 
-    What lies beyond the scan becomes paper of grey level `paper`.
+    A page that leans little gets room for its corners. One that leans much and is all in
+    view had that room already, or its corners are lost anyway. What lies beyond the scan
+    becomes paper of grey level `paper`.
     """
     height, width = upright.shape
     cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
-    new_w = int(np.ceil(width * cos + height * abs(sin)))
-    new_h = int(np.ceil(height * cos + width * abs(sin)))
+    new_w, new_h = width, height
+    if abs(angle_deg) <= LEANS_MUCH_DEG:
+        new_w = int(np.ceil(width * cos + height * abs(sin)))
+        new_h = int(np.ceil(height * cos + width * abs(sin)))
     # (x', y') about the new middle comes from (x, y) about the old one.
     turn = np.array([[cos, -sin], [sin, cos]])
     middle = np.array([(width - 1) / 2, (height - 1) / 2])

@@ -90,6 +90,14 @@ class ScaledTemplates:
     ring_free: Index
     sides: tuple[tuple[slice, slice], ...]
 
+    def inside_of(self, index: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """`inside` of one target for a window of another set's shape, middles aligned."""
+        return _fitted(self.inside[index], shape)
+
+    def ring_of(self, index: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """`ring` of one target, likewise."""
+        return _fitted(self.ring[index], shape)
+
     @property
     def full_height(self) -> int:
         """Height H of a window with room for every shift, px."""
@@ -233,6 +241,21 @@ def _outline(target: Target, offset_mm: float, count: int) -> Floats:
     length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     wanted = (np.arange(count) + 0.5) / count * length[-1]
     return np.stack([np.interp(wanted, length, closed[:, k]) for k in (0, 1)], axis=1)
+
+
+def _fitted(mask: Gray, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """A mask about its middle, cut or filled up to a shape about the same middle, bool."""
+    if mask.shape == shape:
+        same: npt.NDArray[np.bool_] = mask > 0
+        return same
+    out = np.zeros(shape, bool)
+    high, wide = min(shape[0], mask.shape[0]), min(shape[1], mask.shape[1])
+    to = ((shape[0] - high) // 2, (shape[1] - wide) // 2)
+    at = ((mask.shape[0] - high) // 2, (mask.shape[1] - wide) // 2)
+    out[to[0] : to[0] + high, to[1] : to[1] + wide] = (
+        mask[at[0] : at[0] + high, at[1] : at[1] + wide] > 0
+    )
+    return out
 
 
 def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledTemplates:

@@ -70,7 +70,13 @@ def paper_and_threshold(gray: Gray) -> tuple[float, float]:
 
 
 def find_candidates(
-    gray: Gray, form: EdgeForm, ppm: float, threshold: float, step: int = 1
+    gray: Gray,
+    form: EdgeForm,
+    ppm: float,
+    threshold: float,
+    step: int = 1,
+    *,
+    deep: bool = False,
 ) -> Candidates:
     """Mark-like components in the strip of one edge.
 
@@ -80,11 +86,12 @@ def find_candidates(
         threshold: grey level below which ink is solid.
         step: the strip is looked at this many times coarser; what is found there is then
             measured at full resolution, so that only the search is coarse.
+        deep: the strip reaches twice as far in.
     """
     height, width = gray.shape
     upright = form.edge in ("left", "right")
     size = width if upright else height
-    depth = int(size * form.strip_share)
+    depth = int(size * form.strip_share * (2 if deep else 1))
     start = 0 if form.edge in ("left", "top") else size - depth
     strip = gray[:, start : start + depth] if upright else gray[start : start + depth, :]
     if step > 1:
