@@ -28,8 +28,9 @@ LINE_MM = 0.3
 HALO_MM = 0.45
 #: Points on the outline, and as many in the white beside it.
 POINTS = 24
-#: Inside of a target: its outline shrunk by this much, mm.
-INSET_MM = 0.45
+#: Inside of a target: its outer edge shrunk by this much, mm: the thickest outline printed,
+#: and 0.2 mm for blur and a place that is a pixel off.
+INSET_MM = 0.55
 #: Ink around a target is looked for between these distances from its outline, mm.
 RING_MM = (0.5, 2.0)
 #: Another target's ring begins this far before its outline, mm.
