@@ -58,9 +58,9 @@ FILLED = 0.8
 STREAK_EDGE_MM = 0.25
 #: Strokes that strike a mark out are looked for at its box's corners: this far from the
 #: outline, mm; beyond this share of its half width and height; with this share of ink.
-CORNER_MM = (0.85, 1.8)
+CORNER_MM = (1.15, 2.0)
 CORNER_SHARE = 0.5
-CORNER_INK = (0.04, 0.5)
+CORNER_INK = (0.03, 0.4)
 #: Light ink over this share of the inside is not a stray shadow.
 LIGHT_SHARE = 0.25
 #: Half the width of what a fold or streak can have darkened, mm.
