@@ -124,10 +124,10 @@ def plan_night(
         drawer = _Drawer(election, profile, precinct_id, rng)
         stories = _stories(profile, index, waits=precinct_id != planted_in)
         sheets += drawer.pile(voters, stories)
-    contest_id, option_id = _strongest(election, planted_in, sheets)
-    return Plan(
-        seed, ids, tuple(sheets), PlantedDifference(planted_in, contest_id, option_id, size)
-    )
+    contest_id, option_id, votes = _strongest(election, planted_in, sheets)
+    # In a very small precinct even the strongest may have fewer votes than the slip is to lose.
+    slip = PlantedDifference(planted_in, contest_id, option_id, min(size, votes))
+    return Plan(seed, ids, tuple(sheets), slip)
 
 
 def _stories(profile: Profile, index: int, *, waits: bool) -> list[Story]:
@@ -147,8 +147,8 @@ def _stories(profile: Profile, index: int, *, waits: bool) -> list[Story]:
 
 def _strongest(
     election: Election, precinct_id: str, sheets: Iterable[PlannedSheet]
-) -> tuple[str, str]:
-    """The party or candidate with most votes in the first contest of the precinct."""
+) -> tuple[str, str, int]:
+    """The party or candidate with most votes in the precinct's first contest, and how many."""
     contest_id = election.precinct_styles(precinct_id)[0].contests[0]
     running = [o.id for o in election.contest(contest_id).options if o.kind == "choice"]
     votes = Counter(
@@ -159,7 +159,8 @@ def _strongest(
         if contest == contest_id
         for option in options
     )
-    return contest_id, max(running, key=lambda option: votes[option])
+    strongest = max(running, key=lambda option: votes[option])
+    return contest_id, strongest, votes[strongest]
 
 
 class _Drawer:
