@@ -66,6 +66,28 @@ def parse_election(data: bytes, where: str = "election definition") -> Election:
     Raises:
         DefinitionError: names `where`, the field path, what is wrong and what to do.
     """
+    value = parse_json(data, where)
+    try:
+        # Strict: "5" or true is no number, as in the published schema.
+        election = Election.model_validate_json(json.dumps(value), strict=True)
+        _ = election.hash  # the canonical form must exist: it identifies the election
+    except ValidationError as error:
+        raise _field_error(error, where) from error
+    except (rfc8785.CanonicalizationError, UnicodeError, ValueError) as error:
+        raise DefinitionError(
+            f"has no canonical form (RFC 8785): {str(error)[:200]}",
+            where=where,
+            advice="Remove numbers beyond 2^53 and broken characters",
+        ) from error
+    return election
+
+
+def parse_json(data: bytes, where: str) -> Any:
+    """The JSON value (I-JSON, RFC 7493) in a definition file's bytes.
+
+    Raises:
+        DefinitionError: too large, not UTF-8, not JSON, a member that stands twice.
+    """
     if len(data) > MAX_DEFINITION_BYTES:
         raise DefinitionError(
             f"is larger than {MAX_DEFINITION_BYTES // 1024**2} MiB",
@@ -92,19 +114,7 @@ def parse_election(data: bytes, where: str = "election definition") -> Election:
             where=where,
             advice="Write the definition as UTF-8 JSON",
         ) from error
-    try:
-        # Strict: "5" or true is no number, as in the published schema.
-        election = Election.model_validate_json(json.dumps(value), strict=True)
-        _ = election.hash  # the canonical form must exist: it identifies the election
-    except ValidationError as error:
-        raise _field_error(error, where) from error
-    except (rfc8785.CanonicalizationError, UnicodeError, ValueError) as error:
-        raise DefinitionError(
-            f"has no canonical form (RFC 8785): {str(error)[:200]}",
-            where=where,
-            advice="Remove numbers beyond 2^53 and broken characters",
-        ) from error
-    return election
+    return value
 
 
 def check_election(election: Election, profile: Profile | None = None) -> None:

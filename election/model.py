@@ -9,12 +9,21 @@ Sources: NVT-18 (choice "against all"), SEED-07 (Majilis contests).
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from functools import cached_property
 from typing import Annotated, Literal
 
 import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 FORMAT: Literal["ballotbench-election/1"] = "ballotbench-election/1"
 
@@ -37,13 +46,24 @@ PrintedText = Annotated[
 #: Text by language tag, e.g. {"kk": "Барлығына қарсы", "ru": "Против всех", "en": "Against all"}.
 Text = dict[LanguageTag, PrintedText]
 
-Paper = Literal["A4", "Letter", "Legal"]
+#: Papers that only an imported definition has, by size in inches: "custom-8.5x17".
+CUSTOM_PAPER = r"^custom-[1-9][0-9]?(\.[0-9]{1,2})?x[1-9][0-9]?(\.[0-9]{1,2})?$"
+Paper = Literal["A4", "Letter", "Legal"] | Annotated[str, StringConstraints(pattern=CUSTOM_PAPER)]
 #: Page sizes in mm (ISO 216; ANSI/ASME Y14.1 in inches × 25.4).
 PAPER_MM: dict[str, tuple[float, float]] = {
     "A4": (210.0, 297.0),
     "Letter": (215.9, 279.4),
     "Legal": (215.9, 355.6),
 }
+
+
+def paper_mm(paper: str) -> tuple[float, float]:
+    """Width and height of a paper by name, mm. Raises KeyError for a name that is none."""
+    if paper in PAPER_MM or not re.fullmatch(CUSTOM_PAPER, paper):
+        return PAPER_MM[paper]
+    width, height = paper.removeprefix("custom-").split("x")
+    return float(width) * 25.4, float(height) * 25.4
+
 
 #: Option ids of write-in lines: write-in-0, write-in-1, …
 WRITE_IN_PREFIX = "write-in-"
@@ -93,7 +113,16 @@ class Contest(_Model):
     votes_allowed: int = Field(default=1, ge=1, le=50)
     seats: int = Field(default=1, ge=1)
     write_ins: int = Field(default=0, ge=0, le=50)
-    options: tuple[ContestOption, ...] = Field(min_length=1)
+    options: tuple[ContestOption, ...]
+
+    @field_validator("options")
+    @classmethod
+    def _has_a_place_to_mark(
+        cls, options: tuple[ContestOption, ...], info: ValidationInfo
+    ) -> tuple[ContestOption, ...]:
+        if not options and not info.data.get("write_ins"):
+            raise ValueError("has no option, and the contest no write-in line")
+        return options
 
     def option_ids(self) -> tuple[str, ...]:
         """Ids of printed options in order, then those of the write-in lines."""

@@ -13,6 +13,7 @@ from typing import Literal
 from election import wording
 from election.codes import BallotKind
 from election.drawing import Item, Rule, Words, stack
+from election.errors import LayoutError
 from election.geometry import (
     CONTENT_MARGIN_MM,
     QR_QUIET_MODULES,
@@ -70,8 +71,19 @@ class Paper:
 
     @classmethod
     def of(cls, election: Election, profile: Profile, style_id: str) -> Paper:
-        """The paper of a ballot style that the election has."""
-        width, height = PAPER_MM[election.style(style_id).paper]
+        """The paper of a ballot style that the election has.
+
+        Raises:
+            LayoutError: a paper of a size that is only read, never printed on.
+        """
+        name = election.style(style_id).paper
+        if name not in PAPER_MM:
+            raise LayoutError(
+                f"paper {name!r} is not printed on",
+                where=f"ballot style {style_id}",
+                advice=f"Choose one of {', '.join(PAPER_MM)}",
+            )
+        width, height = PAPER_MM[name]
         return cls(
             election,
             profile,

@@ -253,7 +253,9 @@ class NewHampshireCodes:
                 )
             return self._back(style_id)
         front = decode_front(bits)
-        if front is None:
+        if front is None or (front.sequence and len(self._imported.layouts) > 1):
+            # All ballots known have sequence 0: three more bits that guard the card number.
+            # With one style only, no reading of it could name a wrong one.
             return None
         style = self._imported.card_numbers.get(front.card_number)
         if not self._imported.card_numbers and len(self._imported.layouts) == 1:

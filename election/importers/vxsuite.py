@@ -8,19 +8,37 @@ row's marks are bits (`decode_front`, `decode_back`).
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from election.definition import MAX_DEFINITION_BYTES, parse_json
 from election.errors import DefinitionError
+from election.importers.vxsuite_checks import (
+    card_numbers,
+    check_ids,
+    check_positions,
+    grid_layouts,
+)
+from election.importers.vxsuite_form import (
+    MM_PER_INCH,
+    BallotStyle,
+    Contest,
+    Definition,
+    GridLayout,
+    Position,
+    columns_of,
+    paper_of,
+    rows_of,
+)
 from election.layout import BallotLayout, Box, Grid, PageLayout, Side, Target, TimingMark
-from election.model import PAPER_MM, WRITE_IN_PREFIX, Election
+from election.model import WRITE_IN_PREFIX, Election, paper_mm
 
-MM_PER_INCH = 25.4
 MARK_WIDTH_MM = 3 / 16 * MM_PER_INCH
 MARK_HEIGHT_MM = 1 / 16 * MM_PER_INCH
 PITCH_MM = MM_PER_INCH / 4
@@ -30,16 +48,17 @@ OVAL_MM = (4.95, 3.18)
 METADATA_BITS = 32
 #: The last eleven bits of a back's bottom row are fixed.
 BACK_ENDER = (0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0)
-
-_PAPER = {"letter": "Letter", "legal": "Legal"}
+#: Id of a precinct or district where a file names none at all.
+NO_NAME = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
 class FrontCode:
-    """The front's bottom row: batch or precinct number and card number."""
+    """The front's bottom row: batch or precinct number, card number and sequence."""
 
     batch_or_precinct: int
     card_number: int
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +85,13 @@ def decode_front(bits: Sequence[int]) -> FrontCode | None:
     """Decode 32 bottom-row bits, left to right, as a front; None where the check fails.
 
     The last printed bit is bit 0: bits 0-1 the count of ones above them modulo 4, 2-14
-    batch or precinct, 15-27 card number, 28-30 sequence (0), 31 the start bit (1).
+    batch or precinct, 15-27 card number, 28-30 sequence (0 on every ballot known), 31 the
+    start bit (1).
     """
     b = list(bits)[::-1]
     if len(b) != METADATA_BITS or b[31] != 1 or sum(b[2:]) % 4 != b[0] + 2 * b[1]:
         return None
-    if _number(b[28:31]) != 0:
-        return None
-    return FrontCode(_number(b[2:15]), _number(b[15:28]))
+    return FrontCode(_number(b[2:15]), _number(b[15:28]), _number(b[28:31]))
 
 
 def decode_back(bits: Sequence[int]) -> BackCode | None:
@@ -105,56 +123,134 @@ def import_vxsuite(path: str | Path) -> VxElection:
     """
     path = Path(path)
     try:
-        data = json.loads(path.read_bytes())
+        with path.open("rb") as stream:
+            content = stream.read(MAX_DEFINITION_BYTES + 1)
     except OSError as error:
         raise DefinitionError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError(f"is not JSON: {error}", where=str(path)) from error
+    return convert_vxsuite(parse_json(content, str(path)), path.name)
+
+
+def convert_vxsuite(data: Any, where: str = "VotingWorks definition") -> VxElection:
+    """The same from parsed JSON; `where` names its origin in errors.
+
+    Raises:
+        DefinitionError: see `import_vxsuite`.
+    """
     if not looks_like_vxsuite(data):
         raise DefinitionError(
             "has no gridLayouts and ballotStyles",
-            where=path.name,
+            where=where,
             advice="Only VotingWorks definitions with grid layouts can be imported",
         )
-    encoding = (data.get("ballotLayout") or {}).get("metadataEncoding", "timing-marks")
+    try:
+        form = Definition.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise DefinitionError(
+            first["msg"].removeprefix("Value error, "), where=f"{where}: {field}"
+        ) from error
+    encoding = form.paper.metadataEncoding
     if encoding != "timing-marks":
         raise DefinitionError(
-            f"the ballots carry their code as {encoding!r}",
-            where=f"{path.name}: ballotLayout.metadataEncoding",
+            f"the ballots carry their code as {encoding[:60]!r}",
+            where=f"{where}: ballotLayout.metadataEncoding",
             advice="Only timing-mark codes are read",
         )
+    return _convert(form, where)
+
+
+def _convert(form: Definition, where: str) -> VxElection:
+    day = _date(form, where)
+    paper = paper_of(form, where)
+    check_ids(form, where)
+    grids = grid_layouts(form, where)
+    check_positions(form, nh_grid(paper), where)
+    styles = [s for s in form.ballotStyles if s.id in grids]
+    cards = card_numbers(form, styles, where)
     try:
-        return _convert(data, path.name)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise DefinitionError(first["msg"], where=f"{path.name}: {field}") from error
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        election = Election.model_validate(_election(form, styles, grids, paper))
+        _ = election.hash  # must exist: it identifies the election
+    except (ValidationError, ValueError) as error:
+        # Nothing of a file that passed so far is known to come here.
+        raise DefinitionError(f"cannot be brought into our form: {error}", where=where) from error
+    layouts = tuple(
+        _layout(election, index, s.id, grids[s.id], paper) for index, s in enumerate(styles)
+    )
+    return VxElection(election, layouts, cards, (day.day, day.month, day.year % 100))
+
+
+def _date(form: Definition, where: str) -> date:
+    """The day, which the backs carry in their code."""
+    try:
+        return date.fromisoformat(form.date[:10])
+    except ValueError as error:
         raise DefinitionError(
-            f"a member is missing or of the wrong kind ({type(error).__name__}: {error})",
-            where=path.name,
+            f"{form.date[:10]!r} is no day of the calendar", where=f"{where}: date"
         ) from error
 
 
-def _text(value: Any) -> dict[str, str]:
-    return {"en": str(value).strip()[:500] or "-"}
+def _text(words: str, otherwise: str) -> dict[str, str]:
+    """A name to show; what cannot be seen on paper is replaced by the id."""
+    kept = "".join(c for c in words if c.isprintable()).strip()[:500]
+    seen = any(unicodedata.category(c)[0] in "LNPS" for c in kept)
+    return {"en": kept if seen else otherwise[:500]}
 
 
-def _contest(raw: dict[str, Any], write_ins: int) -> dict[str, Any]:
-    if raw["type"] == "yesno":
-        options = [
-            {"id": raw[key]["id"], "name": _text(raw[key]["label"])}
-            for key in ("yesOption", "noOption")
-        ]
-        kind, votes = "measure", 1
-    else:
-        options = [{"id": c["id"], "name": _text(c["name"])} for c in raw["candidates"]]
-        kind, votes = "candidate", int(raw["seats"])
+def _election(
+    form: Definition, styles: Sequence[BallotStyle], grids: dict[str, GridLayout], paper: str
+) -> dict[str, Any]:
+    """Our definition's members; what a file leaves out is filled in from what uses it."""
+    lines: dict[str, int] = {}
+    contests_of: dict[str, list[str]] = {}
+    for style in styles:
+        positions = grids[style.id].gridPositions
+        contests_of[style.id] = list(dict.fromkeys(p.contestId for p in positions))
+        for p in positions:
+            if p.write_in is not None:
+                lines[p.contestId] = max(lines.get(p.contestId, 0), p.write_in + 1)
+    printed = {contest for named in contests_of.values() for contest in named}
+    contests = [c for c in form.contests if c.id in printed]
+    precincts = {p.id: p.name for p in form.precincts} or {
+        p: "" for s in styles for p in s.precincts
+    }
+    precincts = precincts or {NO_NAME: ""}
+    districts = {d.id: d.name for d in form.districts}
+    for c in contests:
+        districts.setdefault(c.districtId or NO_NAME, "")
+    place = form.county or form.jurisdiction
+    day = form.date[:10]
     return {
-        "id": raw["id"],
-        "title": _text(raw["title"]),
-        "district": raw["districtId"],
-        "kind": kind,
+        "id": f"vxsuite-{place.id[:200]}-{day}" if place else f"vxsuite-{day}",
+        "title": _text(form.title, f"Election of {day}"),
+        "date": day,
+        "profile": "us-general",
+        "languages": ["en"],
+        "districts": [{"id": i, "name": _text(name, i)} for i, name in districts.items()],
+        "precincts": [
+            {"id": i, "name": _text(name, i), "districts": []} for i, name in precincts.items()
+        ],
+        "contests": [_contest(c, lines.get(c.id, 0)) for c in contests],
+        "ballot_styles": [
+            {
+                "id": s.id,
+                "contests": contests_of[s.id],
+                "precincts": list(s.precincts or precincts),
+                "paper": paper,
+            }
+            for s in styles
+        ],
+    }
+
+
+def _contest(contest: Contest, write_ins: int) -> dict[str, Any]:
+    votes = contest.seats if contest.type == "candidate" else 1
+    options = [{"id": i, "name": _text(name, i)} for i, name in contest.printed()]
+    return {
+        "id": contest.id,
+        "title": _text(contest.title, contest.id),
+        "district": contest.districtId or NO_NAME,
+        "kind": "candidate" if contest.type == "candidate" else "measure",
         "votes_allowed": votes,
         "seats": votes,
         "write_ins": write_ins,
@@ -162,74 +258,11 @@ def _contest(raw: dict[str, Any], write_ins: int) -> dict[str, Any]:
     }
 
 
-def _convert(data: dict[str, Any], where: str) -> VxElection:
-    positions = [p for layout in data["gridLayouts"] for p in layout["gridPositions"]]
-    lines: dict[str, int] = {}
-    for p in positions:
-        if p["type"] == "write-in":
-            lines[p["contestId"]] = max(lines.get(p["contestId"], 0), p["writeInIndex"] + 1)
-    paper = _PAPER.get(str((data.get("ballotLayout") or {}).get("paperSize", "letter")).lower())
-    if paper is None:
-        raise DefinitionError(
-            f"paper size {data['ballotLayout']['paperSize']!r} is not known",
-            where=f"{where}: ballotLayout.paperSize",
-            advice="Letter and legal are read",
-        )
-    raw_contests = {c["id"]: c for c in data["contests"]}
-    by_style: dict[str, list[str]] = {}
-    for layout in data["gridLayouts"]:
-        named = dict.fromkeys(p["contestId"] for p in layout["gridPositions"])
-        for contest in named:
-            if contest not in raw_contests:
-                raise DefinitionError(
-                    f"grid layout names the contest {contest!r}, which is not defined",
-                    where=f"{where}: gridLayouts.{layout['ballotStyleId']}",
-                )
-        by_style[layout["ballotStyleId"]] = list(named)
-    year, month, day = (int(part) for part in data["date"][:10].split("-"))
-    styles = [s for s in data["ballotStyles"] if s["id"] in by_style]
-    election = Election.model_validate(
-        {
-            "id": f"vxsuite-{data['county']['id']}-{data['date'][:10]}",
-            "title": _text(data["title"]),
-            "date": data["date"][:10],
-            "profile": "us-general",
-            "languages": ["en"],
-            "districts": [{"id": d["id"], "name": _text(d["name"])} for d in data["districts"]],
-            "precincts": [
-                {"id": p["id"], "name": _text(p["name"]), "districts": []}
-                for p in data["precincts"]
-            ],
-            "contests": [_contest(c, lines.get(c["id"], 0)) for c in data["contests"]],
-            "ballot_styles": [
-                {
-                    "id": s["id"],
-                    "contests": by_style[s["id"]],
-                    "precincts": s["precincts"],
-                    "paper": paper,
-                }
-                for s in styles
-            ],
-        }
-    )
-    grids = {layout["ballotStyleId"]: layout for layout in data["gridLayouts"]}
-    layouts = tuple(
-        _layout(election, index, s["id"], grids[s["id"]], paper) for index, s in enumerate(styles)
-    )
-    cards = {
-        int(s["id"].rsplit("-", 1)[1]): s["id"]
-        for s in styles
-        if s["id"].startswith("card-number-") and s["id"].rsplit("-", 1)[1].isdigit()
-    }
-    return VxElection(election, layouts, cards, (day, month, year % 100))
-
-
 def nh_grid(paper: str) -> Grid:
     """The grid of a paper: marks four to the inch, the outermost centred 1/8 inch + half a
     mark in; only distances matter to reading, so the margins are nominal."""
-    width, height = PAPER_MM[paper]
-    columns = round(width / PITCH_MM)
-    rows = round(height / MM_PER_INCH) * 4 - 3
+    width, height = paper_mm(paper)
+    columns, rows = columns_of(width / MM_PER_INCH), rows_of(height / MM_PER_INCH)
     return Grid(
         columns=columns,
         rows=rows,
@@ -256,32 +289,28 @@ def nh_timing_marks(grid: Grid) -> tuple[TimingMark, ...]:
 
 
 def _layout(
-    election: Election, index: int, style_id: str, raw: dict[str, Any], paper: str
+    election: Election, index: int, style_id: str, raw: GridLayout, paper: str
 ) -> BallotLayout:
-    width, height = PAPER_MM[paper]
+    width, height = paper_mm(paper)
     grid = nh_grid(paper)
     marks = nh_timing_marks(grid)
     sides: tuple[Side, ...] = ("front", "back")
     pages = []
     for number, side in enumerate(sides, start=1):
-        targets = tuple(_target(p, grid) for p in raw["gridPositions"] if p["side"] == side)
+        targets = tuple(_target(p, grid) for p in raw.gridPositions if p.side == side)
         if targets:
             pages.append(PageLayout(style_id, number, side, width, height, grid, marks, targets))
     return BallotLayout(election.id, election.hash, style_id, index, paper, ("en",), tuple(pages))
 
 
-def _target(raw: dict[str, Any], grid: Grid) -> Target:
-    column, row = float(raw["column"]), float(raw["row"])
-    if not (0 <= column < grid.columns and 0 <= row < grid.rows):
-        raise ValueError(f"grid position {column:g}, {row:g} is outside the page's grid")
-    x, y = grid.point(column, row)
-    if raw["type"] == "write-in":
-        option = f"{WRITE_IN_PREFIX}{raw['writeInIndex']}"
-    else:
-        option = raw["optionId"]
+def _target(p: Position, grid: Grid) -> Target:
+    x, y = grid.point(p.column, p.row)
+    option = p.optionId if p.write_in is None else f"{WRITE_IN_PREFIX}{p.write_in}"
+    if option is None:  # `check_positions` lets none through
+        raise DefinitionError("a position without an option")
     area = None
-    if "writeInArea" in raw:
-        a = raw["writeInArea"]
-        left, top = grid.point(a["x"], a["y"])
-        area = Box(left, top, a["width"] * grid.dx_mm, a["height"] * grid.dy_mm)
-    return Target(raw["contestId"], option, column, row, x, y, "oval", OVAL_MM[0], OVAL_MM[1], area)
+    if p.writeInArea is not None:
+        a = p.writeInArea
+        left, top = grid.point(a.x, a.y)
+        area = Box(left, top, a.width * grid.dx_mm, a.height * grid.dy_mm)
+    return Target(p.contestId, option, p.column, p.row, x, y, "oval", OVAL_MM[0], OVAL_MM[1], area)
