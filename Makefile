@@ -57,11 +57,15 @@ lint: $(VENV)/.test  ## style, types, who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# `make bench PEER=DIR PEER_PYTHON=…` adds OMRChecker; DOCS=1 puts the figures into the page.
 bench: $(VENV)/.test  ## measure speed; figures in .benchmarks/, ratios on the screen
-	@mkdir -p .benchmarks
-	@$(BIN)/python -m pytest -q benchmarks -o addopts= --benchmark-only \
-		--benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
-	@$(BIN)/python tools/bench_table.py .benchmarks/latest.json
+	@mkdir -p .benchmarks && rm -f .benchmarks/*.json
+	@$(BIN)/python -m pytest -q benchmarks -o addopts= --benchmark-only --benchmark-columns=min,median \
+		--benchmark-sort=fullname --benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
+	@$(BIN)/python -m benchmarks.batch_scaling --json .benchmarks/scaling.json
+	@$(if $(PEER),$(BIN)/python -m benchmarks.peer_omrchecker $(PEER) --json .benchmarks/peer.json \
+		--python $(or $(PEER_PYTHON),$(BIN)/python),:)
+	@$(BIN)/python tools/bench_table.py .benchmarks $(if $(DOCS),--docs docs/performance.md)
 
 accuracy: $(VENV)/.base  ## read ten million target positions of known truth; docs/accuracy.md
 	@$(BIN)/python -m tools.accuracy $(ACCURACY_ARGS)

@@ -328,6 +328,7 @@ def main() -> int:
     ratio = median[HELD] / median["ours"]
     met = "met" if ratio >= TARGET else "not met"
     print(f"against `{HELD}`: {ratio:.2f} times (target {TARGET:g}, goal {GOAL:g}): {met}")
+    found["held"] = HELD
     found["ratio"] = {who: took / median["ours"] for who, took in median.items()}
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

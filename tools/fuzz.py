@@ -77,15 +77,19 @@ def fuzz(
     slow_s: float = SLOW_S,
     hung_s: float = HUNG_S,
     told: Callable[[Outcomes], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Outcomes:
-    """Run all cases; a worker that dies or hangs is a finding, and another one goes on."""
+    """Run all cases; a worker that dies or hangs is a finding, and another one goes on.
+
+    `told` hears of every step; `hung_s` is by `clock`.
+    """
     left = list(shares)[::-1]
     outcomes = Outcomes()
     crew: list[_Worker] = []
     try:
         while left or crew:
             while left and len(crew) < workers:
-                crew.append(_Worker(left.pop(), seed, attempt, slow_s))
+                crew.append(_Worker(left.pop(), seed, attempt, slow_s, clock))
             wait([w.pipe for w in crew], timeout=0.5)
             for worker in list(crew):
                 rest = worker.hear(outcomes, hung_s)
@@ -103,7 +107,9 @@ def fuzz(
 class _Worker:
     """One process on one share. Its messages: the number it begins, then the outcome."""
 
-    def __init__(self, share: Share, seed: int, attempt: Try, slow_s: float) -> None:
+    def __init__(
+        self, share: Share, seed: int, attempt: Try, slow_s: float, clock: Callable[[], float]
+    ) -> None:
         # Not forked: a crash must show in a process that began clean.
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe(duplex=False)
@@ -114,7 +120,8 @@ class _Worker:
         self._process.start()
         theirs.close()
         self._now: int | None = None
-        self._since = time.monotonic()
+        self._clock = clock
+        self._since = clock()
         self.over = False
 
     def hear(self, outcomes: Outcomes, hung_s: float) -> Share | None:
@@ -126,7 +133,7 @@ class _Worker:
                     self.stop()
                     return None
                 number, words = message
-                self._since = time.monotonic()
+                self._since = self._clock()
                 self._now = number if words is None else None
                 if words is not None:
                     outcomes.take(self._share, number, words)
@@ -134,7 +141,7 @@ class _Worker:
             self._process.join()
             return self._failed(outcomes, f"the process died ({self._process.exitcode})")
         # Before the first case the process only imports.
-        if self._now is not None and time.monotonic() - self._since > hung_s:
+        if self._now is not None and self._clock() - self._since > hung_s:
             return self._failed(outcomes, f"no answer after {hung_s:g} s")
         return None
 

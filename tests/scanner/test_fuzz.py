@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tools.fuzz import Share, fuzz, plan
+from tools.fuzz import Outcomes, Share, fuzz, plan
 from tools.fuzz_cases import mutated_file, random_array, try_array, try_image
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 #: Small enough for every change; not the seed of the whole run.
 SEED, IMAGES, ARRAYS = 2, 400, 80
+#: Names the file by which the case that hangs says that it does.
+ASLEEP = "BALLOTBENCH_TEST_ASLEEP"
 
 
 def test_damaged_files_are_read_or_refused() -> None:
@@ -45,6 +48,7 @@ def pretend(kind: str, seed: int, number: int) -> str:
     if number == 3:
         os.abort()
     if number == 5:
+        Path(os.environ[ASLEEP]).touch()
         time.sleep(600)
     if number == 7:
         while time.process_time() < 600:
@@ -54,16 +58,39 @@ def pretend(kind: str, seed: int, number: int) -> str:
     return "FINDING: ValueError: of no use" if number == 8 else f"{kind} {seed}"
 
 
-def test_crashes_hangs_and_slow_cases_are_found_by_number() -> None:
-    shares = [Share("image", 0, 10), Share("array", 10, 14)]
-    found = fuzz(shares, 9, 2, pretend, slow_s=0.2, hung_s=1.0)
-    assert found.counts.total() == 14
+def test_crashes_hangs_and_slow_cases_are_found_by_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asleep = tmp_path / "asleep"
+    monkeypatch.setenv(ASLEEP, str(asleep))
+    now = [0.0]
+
+    def told(outcomes: Outcomes) -> None:
+        # The clock goes on only while case 5 sleeps, however busy the machine is.
+        if asleep.exists() and "image:5" not in outcomes.findings:
+            now[0] += 60.0
+
+    found = fuzz(
+        [Share("image", 0, 10)],
+        *(9, 1, pretend),
+        slow_s=0.2,
+        hung_s=20.0,
+        told=told,
+        clock=lambda: now[0],
+    )
+    assert found.counts.total() == 10
     assert found.findings.keys() == {"image:3", "image:5", "image:7", "image:8"}
     assert found.findings["image:3"] == "the process died (-6)"
-    assert found.findings["image:5"] == "no answer after 1 s"
+    assert found.findings["image:5"] == "no answer after 20 s"
     assert found.findings["image:7"].startswith("took 0.")
     assert found.findings["image:8"] == "ValueError: of no use"
+
+
+def test_several_workers_share_the_cases() -> None:
+    found = fuzz([Share("image", 8, 10), Share("array", 10, 14)], 9, 2, pretend)
+    assert found.findings == {"image:8": "ValueError: of no use"}
     assert found.counts["array array 9"] == 4
+    assert found.counts.total() == 6
 
 
 def test_a_crash_in_a_worker_s_first_case_is_found_too() -> None:
