@@ -29,6 +29,7 @@ from scanner import reader as steps
 from scanner import sheet as sheet_steps
 from scanner import synthesis
 from scanner.decode import decode_pages
+from scanner.identify import OwnCodes
 from scanner.reading import MarkClass
 from scanner.sheet import SheetReader
 from tools.dense_ballot import TARGETS_A_PAGE, dense_election
@@ -41,7 +42,7 @@ FEED = synthesis.ScannerModel(dpi=DPI, skew_deg=0.4, shift_mm=(0.6, 0.4))
 #: Where each stage is called by the reader.
 STAGES: dict[str, tuple[Any, str]] = {
     "registration": (steps, "register"),
-    "code reading": (steps.OwnCodes, "identify"),
+    "code reading": (OwnCodes, "identify"),
     "measuring": (steps, "measure"),
     "streak search": (steps, "find_streaks"),
     "judgement": (steps, "judge"),

@@ -40,7 +40,7 @@ def load(path: Path) -> dict[str, Any] | None:
 def name_of(case: dict[str, Any]) -> str:
     """A case in words: a stage by its name."""
     stage = (case.get("params") or {}).get("stage")
-    return stage or NAMES.get(case["name"], case["name"])
+    return str(stage or NAMES.get(case["name"], case["name"]))
 
 
 def page_rows(found: dict[str, Any]) -> Rows:
@@ -61,7 +61,7 @@ def target_rows(
 ) -> Rows:
     """The targets with what was measured; what was not run is left out."""
     whole = next(c for c in page["benchmarks"] if c["name"] == "test_whole_reading")
-    rows = [
+    rows: Rows = [
         _target(
             "whole reading ÷ `cv2.imdecode`",
             f"≤ {WHOLE_LIMIT}",
@@ -97,7 +97,7 @@ def _target(name: str, wanted: str, found: float, *, met: bool) -> tuple[str, ..
 
 def peer_rows(peer: dict[str, Any]) -> Rows:
     """One row a reader: sheets a second, our multiple of it, what it misread."""
-    rows = []
+    rows: Rows = []
     for who, times in peer["seconds"].items():
         took = statistics.median(times)
         name = "ours" if who == "ours" else f"OMRChecker, `{who}`"
