@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice
@@ -23,23 +25,53 @@ from hardware.simulated.process import start_simulated_scanner
 from tests.firmware_sim import bench
 
 KILLS = 32
+LISTEN = "socket://127.0.0.1:0"
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _run_and_kill(arguments: list[str], after_sheets: int, after_s: float) -> None:
-    """Kill it `after_s` after it began its n-th sheet, however slow the machine is."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("kill_me.py")), *arguments],
-        stdout=subprocess.PIPE,
-        env=environment,
-    ) as process:
-        assert process.stdout is not None
-        # Killed while it settles sheets, not while Python starts.
-        for _ in range(after_sheets):
-            assert process.stdout.readline() == b"sheet\n"
-        time.sleep(after_s)
-        process.kill()
+class Devices:
+    """The process that forks a device for each death."""
+
+    def __init__(self, keys: Path) -> None:
+        self._mother = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("kill_me.py")), str(keys)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self._device = 0
+
+    def start(self, journal: Path, feeder: object) -> None:
+        """A new device process."""
+        assert self._mother.stdin is not None
+        self._mother.stdin.write(f"{journal}\t{feeder}\n".encode())
+        self._mother.stdin.flush()
+        self._device = int(self._line())
+
+    def wait_for_sheets(self, count: int) -> None:
+        """Until it begins its n-th sheet, however slow the machine is."""
+        for _ in range(count):
+            assert self._line() == b"sheet\n"
+
+    def kill(self) -> None:
+        """Kill the device; returns when it is gone. It may have ended by itself."""
+        with suppress(ProcessLookupError):
+            os.kill(self._device, signal.SIGKILL)
+        while self._line() != b"over\n":
+            pass
+
+    def _line(self) -> bytes:
+        assert self._mother.stdout is not None
+        line = self._mother.stdout.readline()
+        assert line, "the mother process ended"
+        return line
+
+    def __enter__(self) -> Devices:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mother.kill()
+        self._mother.communicate()
 
 
 def test_killed_at_random_points(tmp_path: Path) -> None:
@@ -49,22 +81,23 @@ def test_killed_at_random_points(tmp_path: Path) -> None:
     feeder = bench.FileFeeder(feeder_file)
     kinds = [bench.GOOD, bench.OTHER, bench.BOTH, bench.OVERVOTED, bench.BLANK, bench.UNREADABLE]
     open_steps = 0
-    for _ in range(KILLS):
-        feeder.change(tray=[random_points.choice(kinds).decode() for _ in range(200)])
-        _run_and_kill(
-            [str(journal), str(feeder_file), str(keys)],
-            random_points.randint(1, 10),
-            random_points.uniform(0, 0.03),
-        )
-        with Journal(journal) as opened:
-            box = feeder.status().box_count
-            open_step = opened.open_intention()
-            open_steps += open_step is not None
-            # Before recovery the box may hold the one sheet whose step is open.
-            assert box - opened.count() in ((0, 1) if open_step else (0,))
-            _device(setup, opened, feeder).recover()
-            assert opened.open_intention() is None
-            assert opened.count() == feeder.status().box_count
+    with Devices(keys) as devices:
+        for _ in range(KILLS):
+            feeder.change(tray=[random_points.choice(kinds).decode() for _ in range(200)])
+            # Killed while it settles sheets, not while it begins.
+            devices.start(journal, feeder_file)
+            devices.wait_for_sheets(random_points.randint(1, 10))
+            time.sleep(random_points.uniform(0, 0.03))
+            devices.kill()
+            with Journal(journal) as opened:
+                box = feeder.status().box_count
+                open_step = opened.open_intention()
+                open_steps += open_step is not None
+                # Before recovery the box may hold the one sheet whose step is open.
+                assert box - opened.count() in ((0, 1) if open_step else (0,))
+                _device(setup, opened, feeder).recover()
+                assert opened.open_intention() is None
+                assert opened.count() == feeder.status().box_count
     with Journal(journal) as opened:
         # The sheet that the last cut left between the rollers is settled like any other.
         feeder.change(tray=[])
@@ -109,38 +142,30 @@ def test_device_and_scanner_killed_over_the_link(tmp_path: Path) -> None:
         return paper.total()
 
     in_box = 0
-    for kill in range(9):
-        with start_simulated_scanner(
-            deck, state=tmp_path / "scanner", listen="socket://127.0.0.1:0", noise=0.02, seed=kill
-        ) as scanner:
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            victims = [scanner.kill] * (kill % 3 != 0)
-            with subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("kill_me.py"))]
-                + [str(journal), scanner.url, str(keys)],
-                stdout=subprocess.PIPE,
-                env=environment,
-            ) as device:
-                assert device.stdout is not None
-                for _ in range(random_points.randint(2, 12)):
-                    assert device.stdout.readline() == b"sheet\n"
+    with Devices(keys) as devices:
+        for kill in range(9):
+            with start_simulated_scanner(
+                deck, state=tmp_path / "scanner", listen=LISTEN, noise=0.02, seed=kill
+            ) as scanner:
+                devices.start(journal, scanner.url)
+                devices.wait_for_sheets(random_points.randint(2, 12))
                 time.sleep(random_points.uniform(0, 0.02))
                 # The device alone, the scanner alone (the device sees the link break), or both.
-                victims += [device.kill] * (kill % 3 != 1)
+                victims = [scanner.kill] * (kill % 3 != 0) + [devices.kill] * (kill % 3 != 1)
                 random_points.shuffle(victims)
                 for cut in victims:
                     cut()
-                if device.kill not in victims:
+                if devices.kill not in victims:
                     time.sleep(0.1)
-                    device.kill()
-        with start_simulated_scanner(
-            deck, state=tmp_path / "scanner", listen="socket://127.0.0.1:0"
-        ) as scanner:
-            feeder = open_feeder(scanner.url)
-            now = check(feeder, scanner.box())
-            feeder.close()
-        assert now >= in_box
-        in_box = now
+                    devices.kill()
+            with start_simulated_scanner(
+                deck, state=tmp_path / "scanner", listen=LISTEN
+            ) as scanner:
+                feeder = open_feeder(scanner.url)
+                now = check(feeder, scanner.box())
+                feeder.close()
+            assert now >= in_box
+            in_box = now
     assert in_box > 9
 
 
