@@ -153,12 +153,21 @@ def _sides(sheet: PlannedSheet, job: DeckJob) -> int:
 def _paper(
     definition: Path, profile: str, kind: BallotKind, style_id: str, dpi: int, other: bool
 ) -> tuple[BallotLayout, Sequence[Gray]]:
-    """A style's layout and printed pages, made once a worker; `other`: the same ballot of
-    an election that is not this one (its hash differs)."""
+    """A style's layout and printed pages, made once a worker."""
+    layout, pdf = _print(definition, profile, kind, style_id, other)
+    return layout, render_blank(pdf, dpi)
+
+
+@cache
+def _print(
+    definition: Path, profile: str, kind: BallotKind, style_id: str, other: bool
+) -> tuple[BallotLayout, bytes]:
+    """A style's layout and its PDF, whatever resolutions it is drawn at; `other`: the same
+    ballot of an election that is not this one (its hash differs)."""
     election = load_election(definition)
     if other:
         # Built anew: a copy would keep the hash that was worked out before.
         election = Election.model_validate({**election.model_dump(), "id": f"{election.id}-other"})
     rules = load_profile(profile)
     layout = design_ballot(election, rules, style_id)
-    return layout, render_blank(render_pdf(election, rules, layout, kind=kind), dpi)
+    return layout, render_pdf(election, rules, layout, kind=kind)
