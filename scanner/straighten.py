@@ -12,6 +12,8 @@ Gray = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.float32]
 #: A page that leans more than this has room for its corners only where the scan has it.
 LEANS_MUCH_DEG = 2.5
+#: Darker than this share of the paper's grey is no paper.
+BED_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def straighten(upright: Gray, angle_deg: float, paper: float) -> Turned:
 
     A page that leans little gets room for its corners. One that leans much and is all in
     view had that room already, or its corners are lost anyway. What lies beyond the scan
-    becomes paper of grey level `paper`.
+    becomes paper of grey level `paper`, or black where the scan's side is the scanner's bed.
     """
     height, width = upright.shape
     cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
@@ -68,4 +70,25 @@ def straighten(upright: Gray, angle_deg: float, paper: float) -> Turned:
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=round(paper),
     )
-    return Turned(upright, np.asarray(gray, np.uint8), matrix, angle_deg)
+    turned = np.asarray(gray, np.uint8)
+    _widen_bed(turned, upright, matrix, paper)
+    return Turned(upright, turned, matrix, angle_deg)
+
+
+def _widen_bed(turned: Gray, upright: Gray, matrix: npt.NDArray[np.float64], paper: float) -> None:
+    """Go on with a black bed beyond the scan's left and right side, in place: white beyond it
+    would make a bar of it."""
+    last = upright.shape[1] - 1
+    dark = BED_SHARE * paper
+    bed = [float((upright[:, x] < dark).mean()) > 0.5 for x in (0, last)]
+    if not any(bed):
+        return
+    # Row by row, the turned page's columns in which the scan begins and ends.
+    across = matrix[0, 1] * np.arange(turned.shape[0]) + matrix[0, 2]
+    begins, ends = -across / matrix[0, 0], (last - across) / matrix[0, 0]
+    columns = np.arange(turned.shape[1])
+    if bed[0]:
+        # One more: the scan's first column is mixed with what lies beyond it.
+        turned[columns <= begins[:, None] + 1] = 0
+    if bed[1]:
+        turned[columns >= ends[:, None] - 1] = 0

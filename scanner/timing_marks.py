@@ -102,6 +102,9 @@ def find_candidates(
     _, ink = cv2.threshold(strip, threshold, 255, cv2.THRESH_BINARY_INV)
     thin = max(1, round(min(form.thickness_mm, form.across_mm[0]) * ppm_here * 0.4))
     ink = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thin, thin), np.uint8))
+    if form.reference == "inner":
+        outer_first = ink if form.edge == "left" else ink[:, ::-1]
+        _cut_border(np.asarray(outer_first, np.uint8), form.thickness_mm * ppm_here)
     # Short labels and eight neighbours are OpenCV's fastest pair; a strip has far fewer
     # components than pixels / 4.
     labels = cv2.CV_16U if ink.size < 4 * 65_000 else cv2.CV_32S
@@ -142,6 +145,20 @@ def find_candidates(
         across = high_end
     # Ends are borders between pixels; places are counted from pixels' centres.
     return Candidates(along, across - 0.5, grey)
+
+
+def _cut_border(ink: Gray, thickness: float) -> None:
+    """Take the scanner's black bed off the outer side (column 0) of a strip, in place.
+
+    Marks cut by the paper's edge grow out of it like a comb's teeth. The bed is what is
+    dark from the outside on over more lines than a mark is thick.
+    """
+    depth = np.where(ink.all(axis=1), ink.shape[1], np.argmin(ink, axis=1))
+    if np.count_nonzero(depth) < depth.size / 2:
+        return
+    window = np.ones((2 * math.ceil(thickness) + 1, 1), np.uint8)
+    bed = cv2.morphologyEx(depth.astype(np.float32)[:, None], cv2.MORPH_OPEN, window)[:, 0]
+    ink[np.arange(ink.shape[1])[None, :] < bed[:, None]] = 0
 
 
 def _refined(

@@ -23,9 +23,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from inspect import signature
 from itertools import chain
-from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +35,7 @@ from scanner.cvr import new_record
 from scanner.decode import DecodedPage, decode_pages
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.interpretation import interpret
-from scanner.reader import Gray, PageReader
+from scanner.reader import Gray
 from scanner.reading import PageReading, Thresholds
 from scanner.sheet import SheetReader
 
@@ -132,8 +130,6 @@ class _Reader:
 
     def __init__(self, sheets: SheetReader) -> None:
         self._sheets = sheets
-        # Readers from before the style of a front could be handed on have no such door.
-        self._takes_style = "style_id" in signature(PageReader.read).parameters
 
     # --- files ----------------------------------------------------------------------
 
@@ -224,11 +220,8 @@ class _Reader:
         if side.gray is None:
             return
         try:
-            if front is not None and self._takes_style:
-                hint: dict[str, Any] = {"style_id": front.layout.ballot_style_id}
-                side.seen = self._sheets.pages.read(side.gray, **hint)
-            else:
-                side.seen = self._sheets.pages.read(side.gray)
+            style = None if front is None else front.layout.ballot_style_id
+            side.seen = self._sheets.pages.read(side.gray, style_id=style)
             side.refusal = None
         except PageRefusedError as refusal:
             side.refusal = refusal
@@ -246,7 +239,7 @@ class _Reader:
         for front, back in ((first, second), (second, first))[: 2 if any_order else 1]:
             if not front.is_front():
                 continue
-            if back.refused_as(RefusalReason.UNKNOWN_STYLE) and self._takes_style:
+            if back.refused_as(RefusalReason.UNKNOWN_STYLE):
                 self._read(back, front.seen)
             if back.refused_as(RefusalReason.EMPTY) and self._complete(front.reading):
                 # Of a series of single files each is a scan that somebody chose to make.

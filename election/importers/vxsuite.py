@@ -99,10 +99,10 @@ def decode_back(bits: Sequence[int]) -> BackCode | None:
     b = list(bits)[::-1]
     if len(b) != METADATA_BITS or tuple(b[21:32]) != BACK_ENDER:
         return None
-    letter = _number(b[16:21])
-    if letter > 25:
+    day, month, year, letter = (_number(b[i:j]) for i, j in ((0, 5), (5, 9), (9, 16), (16, 21)))
+    if not (day >= 1 and 1 <= month <= 12 and year <= 99 and letter <= 25):
         return None
-    return BackCode(_number(b[0:5]), _number(b[5:9]), _number(b[9:16]), chr(ord("A") + letter))
+    return BackCode(day, month, year, chr(ord("A") + letter))
 
 
 def _number(low_first: Sequence[int]) -> int:

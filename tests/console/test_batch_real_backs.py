@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from inspect import signature
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from console.definitions import load_definition
-from scanner.reader import PageReader
 from tests.console.test_batch_sheets import read_batch
 
 SCANS = Path(__file__).resolve().parents[3] / "shared" / "data" / "nh-test-ballot"
-DOOR = "style_id" in signature(PageReader.read).parameters
 
 pytestmark = pytest.mark.skipif(
     not (SCANS / "truth.json").is_file(), reason="real scans are not beside the project"
@@ -33,7 +30,6 @@ def two_styles(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.skipif(not DOOR, reason="the reader takes no style of the other side yet")
 @pytest.mark.parametrize(
     ("front", "back", "records", "refused"),
     [

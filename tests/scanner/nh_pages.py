@@ -207,10 +207,10 @@ def _oval(out: Gray, x: float, y: float, wide: float, high: float) -> None:
         centre = (_px(x + sign * straight), _px(y))
         axes = (round(radius / 25.4 * DPI * (1 << _SHIFT)),) * 2
         start = 90 if sign < 0 else -90
-        cv2.ellipse(out, centre, axes, 0, start, start + 180, 60, 1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(out, centre, axes, 0, start, start + 180, 0, 1, cv2.LINE_AA, _SHIFT)
         ends = (_px(x - straight), _px(x + straight))
         level = _px(y + sign * radius)
-        cv2.line(out, (ends[0], level), (ends[1], level), 60, 1, cv2.LINE_AA, _SHIFT)
+        cv2.line(out, (ends[0], level), (ends[1], level), 0, 1, cv2.LINE_AA, _SHIFT)
 
 
 def _words(out: Gray, words: str, right_mm: float, base_mm: float, scale: float) -> None:
