@@ -26,6 +26,8 @@ NAMES = {
 }
 #: What the project holds itself to.
 WHOLE_LIMIT, SCALING_LIMIT, PEER_LIMIT = 1.6, 1.9, 8.0
+#: Load from which on a batch's scaling says little.
+BUSY = 0.7
 Rows = list[tuple[str, ...]]
 
 
@@ -144,7 +146,9 @@ def figures(folder: Path) -> str:
         rates = " and ".join(
             f"{rate:.1f} with {workers}" for workers, rate in scaling["pages_per_s"].items()
         )
-        parts.append(f"Batch of {scaling['sheets']} pages, a second: {rates} workers.\n")
+        busy = scaling.get("load_before") or 0.0
+        words = f" (other work on the machine: load {busy:.1f})" if busy > BUSY else ""
+        parts.append(f"Batch of {scaling['sheets']} pages, a second: {rates} workers{words}.\n")
     if peer is not None:
         parts.append(
             f"{peer['targets']} targets, {peer['width_px']} × {peer['height_px']} px, "
