@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
@@ -11,12 +10,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, redirect_stderr, redirect_stdout, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from console.cli import main
+from tests.console.here import ballotbench_here
 from tests.console.piles import MAJILIS, ROOT, Pile, content, places, votes
 
 KILLS = 10
@@ -179,23 +178,13 @@ def test_stopped_by_hand_it_says_how_to_go_on(
     assert content(tmp_path) == content(undisturbed)
 
 
-def in_process(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command line in this process, where nothing is killed: starting costs a second."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stop:
-        main(["read", *map(str, arguments)])
-    return subprocess.CompletedProcess(
-        (), int(stop.value.code or 0), out.getvalue(), err.getvalue()
-    )
-
-
 def test_a_batch_goes_on_only_with_what_it_was_begun_with(pile: Pile, tmp_path: Path) -> None:
     out = tmp_path / "out"
     few = tmp_path / "few"
     small = Pile(few)
     small.add_many(3)
-    assert in_process(MAJILIS, few, "--out", out).returncode == 0
-    again = in_process(MAJILIS, few, "--out", out, "--json")
+    assert ballotbench_here("read", MAJILIS, few, "--out", out).returncode == 0
+    again = ballotbench_here("read", MAJILIS, few, "--out", out, "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout)["read_before"] == 3
     limits = tmp_path / "limits.toml"
@@ -206,11 +195,11 @@ def test_a_batch_goes_on_only_with_what_it_was_begun_with(pile: Pile, tmp_path: 
         ((MAJILIS, few, "--out", out, "--thresholds", limits), "other thresholds"),
         ((ROOT / "examples/us-general/election.json", few, "--out", out), "another election"),
     ):
-        run = in_process(*arguments)
+        run = ballotbench_here("read", *arguments)
         assert run.returncode == 1
         assert word in run.stderr
         assert "--fresh" in run.stderr
         assert "Traceback" not in run.stderr
-    fresh = in_process(MAJILIS, few, "--out", out, "--fresh", "--json")
+    fresh = ballotbench_here("read", MAJILIS, few, "--out", out, "--fresh", "--json")
     assert json.loads(fresh.stdout)["records"] == 4
     assert votes(out) == small.truth

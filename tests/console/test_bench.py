@@ -18,6 +18,7 @@ from console.bench.words import LANGUAGES, words
 from console.schemas import schemas
 from election.importers.vxsuite import import_vxsuite
 from hardware.simulated.process import start_simulated_scanner
+from tests.console.here import ballotbench_here
 from tests.console.test_deck import EXAMPLES, ballotbench
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "nh-test-ballot"
@@ -276,7 +277,7 @@ def test_a_deck_of_real_scans_from_elsewhere(tmp_path: Path) -> None:
 def test_wrong_use_ends_in_words(
     deck: Path, tmp_path: Path, more: tuple[object, ...], code: int, said: str
 ) -> None:
-    run = ballotbench("bench", deck, "--out", tmp_path / "out", *more)
+    run = ballotbench_here("bench", deck, "--out", tmp_path / "out", *more)
     assert run.returncode == code
     assert said in run.stderr
     assert "Traceback" not in run.stderr

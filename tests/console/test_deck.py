@@ -14,6 +14,7 @@ import pytest
 
 from console.schemas import DIRECTORY, schemas
 from election.schemas import schema_text
+from tests.console.here import ballotbench_here
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -91,7 +92,7 @@ def test_the_same_seed_makes_the_same_deck(tmp_path: Path) -> None:
 
 def test_another_folders_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
-    run = ballotbench("deck", EXAMPLES / "kz-majilis" / "election.json", "-o", tmp_path)
+    run = ballotbench_here("deck", EXAMPLES / "kz-majilis" / "election.json", "-o", tmp_path)
     assert run.returncode == 1
     assert "new or empty" in run.stderr
     assert (tmp_path / "letter.txt").read_text() == "mine"
@@ -102,7 +103,7 @@ def test_another_folders_files_are_left_alone(tmp_path: Path) -> None:
     [(("--part", "nothing"), 2), (("--dpi", "20"), 2), (("--profile", "morse"), 1)],
 )
 def test_wrong_use_ends_in_words(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
-    run = ballotbench(
+    run = ballotbench_here(
         "deck", EXAMPLES / "kz-majilis" / "election.json", "-o", tmp_path / "d", *arguments
     )
     assert run.returncode == code

@@ -20,6 +20,7 @@ from console.demo.plan import LEAST_VOTERS, Story, plan_night
 from console.demo.truth import hand_count_csv, true_figures
 from scanner.synthesis import encode_document
 from tally.paper import read_paper_count
+from tests.console.here import ballotbench_here
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KZ = EXAMPLES / "kz-majilis" / "election.json"
@@ -105,7 +106,7 @@ def _votes(sheets: object) -> dict[str, int]:
 
 def test_another_s_folder_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
-    done = demo("--out", tmp_path, "--voters", LEAST_VOTERS)
+    done = ballotbench_here("demo", "--out", tmp_path, "--voters", LEAST_VOTERS)
     assert done.returncode == 1
     assert "no demo made it" in done.stderr
     assert (tmp_path / "thesis.txt").exists()
@@ -124,7 +125,7 @@ def test_another_s_folder_is_not_removed(tmp_path: Path) -> None:
 def test_wrong_use_ends_in_words(
     arguments: list[object], code: int, words: str, tmp_path: Path
 ) -> None:
-    done = demo(*arguments, "--out", tmp_path / "out")
+    done = ballotbench_here("demo", *arguments, "--out", tmp_path / "out")
     assert done.returncode == code
     assert words in done.stderr
 

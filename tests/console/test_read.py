@@ -16,6 +16,7 @@ from election.definition import load_election
 from election.layout_io import print_ballots
 from election.profile import load_profile
 from scanner.cvr import validate_report
+from tests.console.here import ballotbench_here
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kz-majilis" / "election.json"
 COLUMNS = {"file", "side", "contest_id", "option_id", "score", "class", "x_px", "y_px"}
@@ -84,7 +85,7 @@ def test_wrong_use_ends_in_words(
     arguments: tuple[object, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run = ballotbench(*arguments)
+    run = ballotbench_here(*arguments)
     assert run.returncode == code
     assert "Traceback" not in run.stderr
     assert run.stderr.strip()
