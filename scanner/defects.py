@@ -11,14 +11,16 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 Gray = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
-#: Scan lines looked at for streaks, and bands of them in each of which a streak is dark.
-STREAK_LINES, STREAK_BANDS = 160, 8
+#: Scan lines looked at for streaks (fewer along the sheet, where few scanners have them),
+#: and bands of them in each of which a streak is dark.
+STREAK_LINES, ACROSS_LINES, STREAK_BANDS = 160, 64, 8
 #: A streak's column is darker than this share of the paper in this share of each band.
 STREAK_LEVEL, STREAK_SHARE = 0.78, 0.8
 #: A wider dark column is the scanner's bed beside the sheet, mm.
@@ -70,18 +72,16 @@ def find_streaks(gray: Gray, paper: float, ppm: float) -> tuple[Streak, ...]:
 
 
 def _streaks(gray: Gray, paper: float, ppm: float, *, vertical: bool) -> list[Streak]:
-    step = max(1, gray.shape[0] // STREAK_LINES)
+    step = max(1, gray.shape[0] // (STREAK_LINES if vertical else ACROSS_LINES))
     lines = gray[step // 2 :: step]
-    if not vertical:
-        lines = np.ascontiguousarray(lines)
-    dark = lines < STREAK_LEVEL * paper
+    dark = (lines < STREAK_LEVEL * paper).view(np.uint8)
     # Lines that are mostly dark lie beside the sheet.
-    dark = dark[dark.mean(axis=1) < 0.5]
+    dark = dark[_means(dark, 1) < 0.5]
     if dark.shape[0] < 4 * STREAK_BANDS:
         return []
     length = dark.shape[0] // STREAK_BANDS * STREAK_BANDS
     # Most columns are told by a few lines; only the dark ones are looked at in bands.
-    suspect = np.flatnonzero(dark[::4].mean(axis=0) >= 0.6 * STREAK_SHARE)
+    suspect = np.flatnonzero(_means(dark[::4], 0) >= 0.6 * STREAK_SHARE)
     if suspect.size == 0:
         return []
     bands = dark[:length, suspect].reshape(STREAK_BANDS, -1, suspect.size).mean(axis=1)
@@ -95,6 +95,13 @@ def _streaks(gray: Gray, paper: float, ppm: float, *, vertical: bool) -> list[St
         for part in parts
         if part[-1] - part[0] < WIDEST_STREAK_MM * ppm
     ]
+
+
+def _means(values: Gray, axis: int) -> Floats:
+    """Means of uint8[h, w] over one axis, float64."""
+    sums = cv2.reduce(np.ascontiguousarray(values), axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    result: Floats = sums.ravel() / values.shape[axis]
+    return result
 
 
 @cache

@@ -46,6 +46,9 @@ CONTEST_PARTLY_READ = "contest_partly_read"
 NOTE_KINDS = frozenset({"note"})
 
 
+_CLEARNESS = {MarkClass.NO_MARK: 0, MarkClass.MARGINAL: 1, MarkClass.MARK: 2}
+
+
 class InterpretationError(ScannerError):
     """Readings that do not fit the election definition given with them."""
 
@@ -59,9 +62,9 @@ class _Seen:
 
     def add(self, option_id: str, mark: MarkClass) -> None:
         # Rule 1: a mark outweighs a marginal one, a marginal one outweighs none.
-        order = (MarkClass.NO_MARK, MarkClass.MARGINAL, MarkClass.MARK)
-        known = self.classes.get(option_id, MarkClass.NO_MARK)
-        self.classes[option_id] = max(known, mark, key=order.index)
+        known = self.classes.get(option_id)
+        if known is None or _CLEARNESS[mark] > _CLEARNESS[known]:
+            self.classes[option_id] = mark
 
 
 def interpret(
@@ -150,12 +153,13 @@ def _collect(
     pages: Iterable[PageReading], contest_ids: set[str], election: Election, profile: Profile
 ) -> dict[str, _Seen]:
     seen = {contest_id: _Seen() for contest_id in contest_ids}
+    known = {contest_id: frozenset(_option_ids(election, contest_id)) for contest_id in contest_ids}
     for page in pages:
         for target, mark, write_in in zip(
             page.layout.targets, page.classes, page.write_in_scores.tolist(), strict=True
         ):
             contest = seen.get(target.contest_id)
-            if contest is None or target.option_id not in _option_ids(election, target.contest_id):
+            if contest is None or target.option_id not in known[target.contest_id]:
                 raise InterpretationError(
                     f"layout of style {page.layout.ballot_style_id!r} has a target for "
                     f"{target.contest_id!r}/{target.option_id!r}, which the definition has not. "

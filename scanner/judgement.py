@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from election.layout import PageLayout
+from election.layout import PageLayout, Target, TargetShape
 from scanner.defects import Line, Streak, beside_line, line_through
 from scanner.measure import Measurement, cut_out
 from scanner.reading import Flag, MarkClass, Thresholds
@@ -119,7 +120,7 @@ def judge(
 
     inked = np.nan_to_num(sides, nan=0.0) >= SIDE_INK
     blot = (np.nan_to_num(sides, nan=0.0).max(axis=1) >= SIDE_BLOT) & (codes != _NONE)
-    struck = (codes == _MARK) & (scores >= FILLED) & (inked.sum(axis=1) >= 2)
+    struck = (codes == _MARK) & (scores >= FILLED) & inked.all(axis=1)
     for i in np.flatnonzero(struck).tolist():
         struck[i] = page.struck_through(i, layout)
     around = (codes == _NONE) & (inked.sum(axis=1) >= 3)
@@ -148,6 +149,11 @@ def judge(
             Flag(PALE_PRINT, "the print is pale or broken; marks may be too. Look at the sheet")
         )
     return Judgement(tuple(_CLASSES[c] for c in codes.tolist()), tuple(flags))
+
+
+def classify(scores: npt.NDArray[np.float32], thresholds: Thresholds) -> tuple[MarkClass, ...]:
+    """What scores alone say (rule 1)."""
+    return tuple(_CLASSES[_code(score, thresholds)] for score in scores.tolist())
 
 
 def _code(score: float, thresholds: Thresholds) -> int:
@@ -187,21 +193,11 @@ class _Page:
 
         A fill that overflows does so along its strokes; a cross over it does so there.
         """
-        own = self.window(index)
-        dark = own < int(self.found.ink_level[index])
-        high, wide = own.shape
         target = layout.targets[index]
-        y = (np.arange(high) - high // 2) / self.px_per_mm
-        x = (np.arange(wide) - wide // 2) / self.px_per_mm
-        grid_x, grid_y = np.meshgrid(x, y)
-        beyond = distance_mm(target, grid_x, grid_y)
-        near = (beyond > CORNER_MM[0]) & (beyond < CORNER_MM[1])
-        near &= np.abs(grid_x) > CORNER_SHARE * target.width_mm / 2
-        near &= np.abs(grid_y) > CORNER_SHARE * target.height_mm / 2
-        shares = [
-            float(dark[near & (grid_x * a > 0) & (grid_y * b > 0)].mean())
-            for a, b in ((-1, -1), (1, -1), (-1, 1), (1, 1))
-        ]
+        size = (round(target.width_mm, 3), round(target.height_mm, 3))
+        corners = _corners(target.shape, size, self.found.size, round(self.px_per_mm * 8))
+        dark = self.window(index).ravel() < int(self.found.ink_level[index])
+        shares = [float(np.count_nonzero(dark[at])) / max(at.size, 1) for at in corners]
         return min(shares) >= CORNER_INK[0] and max(shares) <= CORNER_INK[1]
 
     def beside_streak(self, index: int, streak: Streak, place: float) -> float:
@@ -214,6 +210,25 @@ class _Page:
         clear = np.abs(along - place) > half
         among = np.broadcast_to(clear[None, :] if streak.vertical else clear[:, None], (high, wide))
         return self.share(index, among)
+
+
+@lru_cache(maxsize=64)
+def _corners(
+    shape: TargetShape, size_mm: tuple[float, float], size_px: tuple[int, int], eighths: int
+) -> tuple[npt.NDArray[np.int64], ...]:
+    """Flat places of a window of `size_px` where strokes through a target leave its corners."""
+    target = Target("", "", 0, 0, 0, 0, shape, *size_mm)
+    y = (np.arange(size_px[0]) - size_px[0] // 2) / (eighths / 8)
+    x = (np.arange(size_px[1]) - size_px[1] // 2) / (eighths / 8)
+    grid_x, grid_y = np.meshgrid(x, y)
+    beyond = distance_mm(target, grid_x, grid_y)
+    near = (beyond > CORNER_MM[0]) & (beyond < CORNER_MM[1])
+    near &= np.abs(grid_x) > CORNER_SHARE * size_mm[0] / 2
+    near &= np.abs(grid_y) > CORNER_SHARE * size_mm[1] / 2
+    return tuple(
+        np.flatnonzero(near & (grid_x * a > 0) & (grid_y * b > 0))
+        for a, b in ((-1, -1), (1, -1), (-1, 1), (1, 1))
+    )
 
 
 def _lines(

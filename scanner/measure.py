@@ -100,46 +100,47 @@ def measure(gray: Gray, fit: Registration, templates: PageTemplates) -> Measurem
         if wider.sure.sum() > placed.sure.sum():
             scaled, placed = far, wider
     count = x.size
-    own = np.lib.stride_tricks.sliding_window_view(
-        placed.windows, (scaled.height, scaled.width), axis=(1, 2)
-    )[np.arange(count), placed.shift[:, 0] + scaled.reach, placed.shift[:, 1] + scaled.reach]
+    height, width = scaled.size
+    corner = placed.centre - (height // 2, width // 2)
+    own = cut_out(gray, corner, scaled.size, round(fit.paper))
     limit = np.clip(DARK * fit.contrast / FULL_BLACK, LEAST_DARK, DARK)
     ink_level = placed.paper * (1 - limit)
     light_level = placed.paper * (1 - limit * LIGHT)
-    dark = own < ink_level.astype(np.uint8)[:, None, None]
-    light = own < light_level.astype(np.uint8)[:, None, None]
+    ink = ink_level.astype(np.uint8)[:, None, None]
+    light = light_level.astype(np.uint8)[:, None, None]
+    core = own[:, scaled.core[0], scaled.core[1]]
     free = np.maximum(scaled.free, 1)
-    beside = dark.view(np.uint8) & scaled.ring
-    sides = np.stack([_sums(beside[:, r, c]) for r, c in scaled.sides], axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        side_shares = np.where(scaled.ring_free > 0, sides / scaled.ring_free, np.nan)
+    sides = np.full((count, 4), np.nan)
+    for k, (mask, (rows, columns)) in enumerate(zip(scaled.beside, scaled.sides, strict=False)):
+        inked = _sums((own[:, rows, columns] < ink).view(np.uint8) & mask)
+        known = scaled.beside_free[:, k] > 0
+        sides[known, k] = inked[known] / scaled.beside_free[known, k]
     write_in = np.full(count, np.nan, np.float32)
     if templates.areas.size:
         moved = (placed.shift / (px_y, px_x))[templates.areas]
         write_in[templates.areas] = _write_ins(gray, fit, templates, moved)
     return Measurement(
-        scores=(_sums(dark.view(np.uint8) & scaled.inside) / free).astype(np.float32),
-        light=(_sums(light.view(np.uint8) & scaled.inside) / free).astype(np.float32),
-        sides=side_shares.astype(np.float32),
+        scores=(_sums((core < ink).view(np.uint8) & scaled.inside) / free).astype(np.float32),
+        light=(_sums((core < light).view(np.uint8) & scaled.inside) / free).astype(np.float32),
+        sides=sides.astype(np.float32),
         x_px=(np.rint(x) + placed.fine[:, 1]).astype(np.float32),
         y_px=(np.rint(y) + placed.fine[:, 0]).astype(np.float32),
         write_in_scores=write_in,
         outline_seen=placed.seen,
         ink_level=ink_level.astype(np.float32),
         light_level=light_level.astype(np.float32),
-        corner=placed.corner + placed.shift + scaled.reach,
-        size=(scaled.height, scaled.width),
+        corner=corner,
+        size=scaled.size,
     )
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """`windows` uint8[n, H, W] with their top-left `corner` int64[n, 2] (y, x) in the scan,
-    the `shift` int64[n, 2] of each outline in it, the same to a part of a pixel (`fine`),
-    whether it was found by itself, its share seen, and the windows' paper levels."""
+    """Where each outline is: its `centre` int64[n, 2] (y, x) px in the scan, its `shift`
+    int64[n, 2] from the expected place, the same to a part of a pixel (`fine`), whether it
+    was found by itself, its share seen, and the paper's level about it."""
 
-    windows: Gray
-    corner: Index
+    centre: Index
     shift: Index
     fine: Floats
     sure: npt.NDArray[np.bool_]
@@ -169,38 +170,36 @@ def _place(
     x: Floats,
     y: Floats,
 ) -> _Placed:
-    """Cut the windows out and find each printed outline in its own."""
-    full_h, full_w = scaled.full_height, scaled.full_width
-    centre = np.rint(np.stack([y, x], axis=1)).astype(np.int64)
-    corner = centre - (full_h // 2, full_w // 2)
-    windows = cut_out(gray, corner, (full_h, full_w), round(fit.paper))
-    count = corner.shape[0]
+    """Find each printed outline about its expected place."""
+    high, wide_px = scaled.search_size
+    expected = np.rint(np.stack([y, x], axis=1)).astype(np.int64)
+    windows = cut_out(
+        gray, expected - (high // 2, wide_px // 2), scaled.search_size, round(fit.paper)
+    )
+    count = expected.shape[0]
     paper = _paper(windows, fit.paper)
     # Lines are widened a little, so that points of a coarse search meet them at all.
     widen = np.ones((2 * scaled.widen + 1,) * 2, np.uint8)
-    wide = np.asarray(cv2.erode(windows.reshape(-1, full_w), widen), np.uint8).ravel()
+    wide = np.asarray(cv2.erode(windows.reshape(-1, wide_px), widen), np.uint8).ravel()
     search = scaled.search
     contrast = _contrast(wide, search.line, search.halo)
     best = np.argmax(contrast, axis=1)
-    shift = search.shifts[best]
     # All points, on the eight places around and the place itself.
     around = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)], dtype=np.int64)
     limit = scaled.reach - 1
-    shift = np.clip(shift, -limit, limit)
-    move = ((shift[:, None, :] + around) @ (full_w, 1))[:, :, None]
+    shift = np.clip(search.shifts[best], -limit, limit)
+    move = ((shift[:, None, :] + around) @ (wide_px, 1))[:, :, None]
     close = _contrast(windows.ravel(), scaled.line[:, None] + move, scaled.halo[:, None] + move)
     rows = np.arange(count)
     at = np.argmax(close, axis=1)
-    quality = contrast[rows, best] / paper
+    sure = contrast[rows, best] / paper >= SURE_OUTLINE
     shift = shift + around[at]
     fine = shift + _peak(close.reshape(count, 3, 3), at)
-    sure = quality >= SURE_OUTLINE
     shift, fine, kept = _agree(shift, fine, sure, neighbours, NEIGHBOUR_MM * scaled.px_x)
     shift = np.clip(shift, -scaled.reach, scaled.reach)
-    move = (shift @ (full_w, 1))[:, None]
-    seen = wide[scaled.line + move] < (paper * (1 - PRINT))[:, None]
+    seen = wide[scaled.line + (shift @ (wide_px, 1))[:, None]] < (paper * (1 - PRINT))[:, None]
     return _Placed(
-        windows, corner, shift, fine, sure & kept, seen.mean(axis=1).astype(np.float32), paper
+        expected + shift, shift, fine, sure & kept, seen.mean(axis=1).astype(np.float32), paper
     )
 
 
@@ -224,7 +223,7 @@ def cut_out(gray: Gray, corner: Index, size: tuple[int, int], outside: int) -> G
 
 def _paper(windows: Gray, page_paper: float) -> Shares:
     """Each window's own paper level, float32[n]: uneven light and tinted paper fall out."""
-    few = windows[:, ::5, ::5].reshape(windows.shape[0], -1)
+    few = windows[:, ::4, ::4].reshape(windows.shape[0], -1)
     place = int(few.shape[1] * PAPER_QUANTILE)
     light = np.partition(few, place, axis=1)[:, place].astype(np.float32)
     # A window that is mostly ink still has paper no darker than most of the page's.

@@ -25,7 +25,9 @@ from scanner.timing_marks import (
     best_line,
     chain,
     find_candidates,
+    middle,
     paper_and_threshold,
+    refine,
     straight,
 )
 
@@ -150,10 +152,12 @@ def _register(
     inks = []
     for name, edge in form.by_edge.items():
         found = find_candidates(gray, edge, ppm, threshold, step, deep=deep)
-        middle = (height if name in ("left", "right") else width) / 2
-        member, slope = best_line(found, ppm, middle, edge.along_mm.size)
-        along, across = found.along[member], found.across[member]
-        inks.append(found.ink[member])
+        centre = (height if name in ("left", "right") else width) / 2
+        member, slope = best_line(found, ppm, centre, edge.along_mm.size)
+        along, across, ink = refine(gray, edge, ppm, found, member)
+        if along.size >= 4:
+            slope = straight(along, across)[0]
+        inks.append(ink)
         turned = math.degrees(math.atan(slope))
         if along.size >= SKEW_SEEN_MARKS and abs(turned) > thresholds.max_skew_deg:
             # A tilted edge leaves its strip, so its marks are few: say the cause, not that.
@@ -164,8 +168,7 @@ def _register(
     if abs(skew) > thresholds.max_skew_deg:
         raise _too_skewed(skew, thresholds)
     marks = {name: _number(name, lines, form) for name in lines}
-    ink = float(np.median(np.concatenate(inks)))
-    return _fit(marks, form, paper, ink, skew, thresholds)
+    return _fit(marks, form, paper, middle(np.concatenate(inks)), skew, thresholds)
 
 
 def tilt_of(gray: Gray, form: PageForm) -> float | None:
@@ -177,8 +180,8 @@ def tilt_of(gray: Gray, form: PageForm) -> float | None:
     seen: list[tuple[int, float]] = []
     for name, edge in form.by_edge.items():
         found = find_candidates(gray, edge, ppm, threshold, step, deep=True)
-        middle = (gray.shape[0] if name in ("left", "right") else gray.shape[1]) / 2
-        member, slope = best_line(found, ppm, middle, edge.along_mm.size)
+        centre = (gray.shape[0] if name in ("left", "right") else gray.shape[1]) / 2
+        member, slope = best_line(found, ppm, centre, edge.along_mm.size)
         if member.sum() >= TILT_SEEN_MARKS:
             sign = -1.0 if name in ("left", "right") else 1.0
             seen.append((int(member.sum()), sign * math.degrees(math.atan(slope))))
@@ -227,7 +230,7 @@ def _number(
     steps = np.diff(along)
     guess = (along[-1] - along[0]) / (edge.along_mm[-1] - edge.along_mm[0]) * pitch_mm
     near = steps[(steps > 0.6 * guess) & (steps < 1.5 * guess)]
-    pitch = float(np.median(near)) if near.size >= 4 else guess
+    pitch = middle(near) if near.size >= 4 else guess
     members, numbers = chain(along, pitch)
     along, across = along[members], across[members]
     if along.size < MIN_MARKS_SHARE * count:
@@ -289,10 +292,10 @@ def _crossing(
     edge_b, along_b, across_b, slope_b = lines[other]
     # a: across = A + slope_a·along ; b likewise with the axes exchanged. The near ends of
     # both are used, so that bent paper is followed.
-    near_a = np.argsort(np.abs(along_a - np.median(across_b)))[:8]
-    near_b = np.argsort(np.abs(along_b - np.median(across_a)))[:8]
-    a0 = float(np.median(across_a[near_a] - slope_a * along_a[near_a]))
-    b0 = float(np.median(across_b[near_b] - slope_b * along_b[near_b]))
+    near_a = np.argsort(np.abs(along_a - middle(across_b)))[:8]
+    near_b = np.argsort(np.abs(along_b - middle(across_a)))[:8]
+    a0 = middle(across_a[near_a] - slope_a * along_a[near_a])
+    b0 = middle(across_b[near_b] - slope_b * along_b[near_b])
     # along_a = across_b = b0 + slope_b·along_b ; along_b = across_a = a0 + slope_a·along_a
     place = (b0 + slope_b * a0) / (1 - slope_a * slope_b)
     return place, edge_b.reference_mm

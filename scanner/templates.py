@@ -67,47 +67,46 @@ class Search:
 
 @dataclass(frozen=True)
 class ScaledTemplates:
-    """Everything for one resolution; n targets, windows of H × W px, inner ones h × w.
+    """Everything for one resolution, for n targets.
 
-    `widen` px is how far ink is widened for the search, `reach` px the greatest shift, so
-    H = h + 2·reach. `inside` and `ring` uint8[n, h, w] are 255 where a voter's ink counts as
-    inside or beside the target; `free` int64[n] and `ring_free` int64[n, 4] count those
-    pixels (above, below, left, right). `line` and `halo` int64[n, k]: flat places for
-    shift (0, 0).
+    Two windows are cut out about each target, all of odd sides: one of `search_size` (h, w)
+    px to find its outline in, `reach` px being the greatest shift and `widen` px how far ink
+    is widened for it; then, where the outline is, one of `size` to measure in. `line` and
+    `halo` int64[n, k]: flat places in search windows for shift (0, 0).
+
+    `inside` uint8[n, h', w'] is 255 where a voter's ink counts, in the middle of the window
+    (`core`); `beside` likewise in its four `sides` (above, below, left, right), empty where
+    the print beside targets is not known. `free` int64[n] and `beside_free` int64[n, 4]
+    count those pixels.
     """
 
     px_x: float
     px_y: float
     widen: int
     reach: int
-    height: int
-    width: int
+    search_size: tuple[int, int]
+    size: tuple[int, int]
     search: Search
     line: Index
     halo: Index
+    core: tuple[slice, slice]
     inside: Gray
-    ring: Gray
     free: Index
-    ring_free: Index
     sides: tuple[tuple[slice, slice], ...]
+    beside: tuple[Gray, ...]
+    beside_free: Index
 
     def inside_of(self, index: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-        """`inside` of one target for a window of another set's shape, middles aligned."""
-        return _fitted(self.inside[index], shape)
-
-    def ring_of(self, index: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-        """`ring` of one target, likewise."""
-        return _fitted(self.ring[index], shape)
-
-    @property
-    def full_height(self) -> int:
-        """Height H of a window with room for every shift, px."""
-        return self.height + 2 * self.reach
-
-    @property
-    def full_width(self) -> int:
-        """Width W of a window with room for every shift, px."""
-        return self.width + 2 * self.reach
+        """`inside` of one target as bool of a window's shape, middles aligned."""
+        mask = self.inside[index]
+        out = np.zeros(shape, bool)
+        high, wide = min(shape[0], mask.shape[0]), min(shape[1], mask.shape[1])
+        to = ((shape[0] - high) // 2, (shape[1] - wide) // 2)
+        at = ((mask.shape[0] - high) // 2, (mask.shape[1] - wide) // 2)
+        out[to[0] : to[0] + high, to[1] : to[1] + wide] = (
+            mask[at[0] : at[0] + high, at[1] : at[1] + wide] > 0
+        )
+        return out
 
 
 @dataclass(frozen=True)
@@ -244,94 +243,95 @@ def _outline(target: Target, offset_mm: float, count: int) -> Floats:
     return np.stack([np.interp(wanted, length, closed[:, k]) for k in (0, 1)], axis=1)
 
 
-def _fitted(mask: Gray, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """A mask about its middle, cut or filled up to a shape about the same middle, bool."""
-    if mask.shape == shape:
-        same: npt.NDArray[np.bool_] = mask > 0
-        return same
-    out = np.zeros(shape, bool)
-    high, wide = min(shape[0], mask.shape[0]), min(shape[1], mask.shape[1])
-    to = ((shape[0] - high) // 2, (shape[1] - wide) // 2)
-    at = ((mask.shape[0] - high) // 2, (mask.shape[1] - wide) // 2)
-    out[to[0] : to[0] + high, to[1] : to[1] + wide] = (
-        mask[at[0] : at[0] + high, at[1] : at[1] + wide] > 0
-    )
-    return out
-
-
 def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledTemplates:
     targets = page.layout.targets
     ppm = min(px_x, px_y)
-    reach = math.ceil((FAR_SEARCH_MM if far else SEARCH_MM) * max(px_x, px_y)) + 2
-    half_h = math.ceil((max(t.height_mm for t in targets) / 2 + RING_MM[1]) * px_y)
-    half_w = math.ceil((max(t.width_mm for t in targets) / 2 + RING_MM[1]) * px_x)
-    height, width = 2 * half_h + 1, 2 * half_w + 1
-    full_w = width + 2 * reach
-    full = (height + 2 * reach) * full_w
     scale = np.array([px_y, px_x])
+    reach = math.ceil((FAR_SEARCH_MM if far else SEARCH_MM) * max(px_x, px_y)) + 2
+    tallest, widest = max(t.height_mm for t in targets), max(t.width_mm for t in targets)
     # White must lie clear of the line where a pixel is wide.
     halo_mm = max(HALO_MM, LINE_MM / 2 + 2.2 / ppm)
-    shapes: dict[tuple[str, float, float], tuple[Index, Index]] = {}
-    lines, halos = [], []
-    for target in targets:
-        shape = (target.shape, target.width_mm, target.height_mm)
-        if shape not in shapes:
-            line = _outline(target, -LINE_MM / 2, POINTS)
-            beside = np.concatenate(
-                [
-                    _outline(target, -LINE_MM / 2 + halo_mm, POINTS // 2),
-                    _outline(target, -LINE_MM / 2 - halo_mm, POINTS // 2),
-                ]
-            )
-            shapes[shape] = (
-                np.rint(line * scale).astype(np.int64),
-                np.rint(beside * scale).astype(np.int64),
-            )
-        lines.append(shapes[shape][0])
-        halos.append(shapes[shape][1])
-    centre = np.array([half_h + reach, half_w + reach])
-    base = np.arange(len(targets), dtype=np.int64)[:, None] * full
-    line_at, halo_at = (
-        base + (p[:, :, 0] + centre[0]) * full_w + p[:, :, 1] + centre[1]
-        for p in (np.array(lines), np.array(halos))
-    )
+    around_mm = halo_mm - LINE_MM / 2
+    half = [
+        math.ceil((side / 2 + around_mm) * px) + reach + 1
+        for side, px in ((tallest, px_y), (widest, px_x))
+    ]
+    search_size = (2 * half[0] + 1, 2 * half[1] + 1)
+    line, halo = _points(page, scale, halo_mm, search_size)
     step = max(1, round(SEARCH_STEP_MM * ppm))
     steps = (reach - 2) // step
     axis = np.arange(-steps, steps + 1) * step
     shifts = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     # Of equally good places the nearest one: it comes first.
     shifts = shifts[np.argsort(np.hypot(*shifts.T), kind="stable")]
-    move = (shifts[:, 0] * full_w + shifts[:, 1])[None, :, None]
+    move = (shifts @ (search_size[1], 1))[None, :, None]
     # Half the points tell where an outline lies roughly; all of them are used to place it.
-    search = Search(shifts, line_at[:, None, ::2] + move, halo_at[:, None, ::2] + move)
-    inside, ring = _masks(page, px_x, px_y, half_h, half_w)
-    inner_h = math.floor((min(t.height_mm for t in targets) / 2 + RING_MM[0]) * px_y)
-    inner_w = math.floor((min(t.width_mm for t in targets) / 2 + RING_MM[0]) * px_x)
+    search = Search(shifts, line[:, None, ::2] + move, halo[:, None, ::2] + move)
+
+    mid_y = math.ceil((tallest / 2 + RING_MM[1]) * px_y)
+    mid_x = math.ceil((widest / 2 + RING_MM[1]) * px_x)
+    inside, ring = _masks(page, px_x, px_y, mid_y, mid_x)
+    core_y, core_x = math.ceil(tallest / 2 * px_y), math.ceil(widest / 2 * px_x)
+    core = (
+        slice(mid_y - core_y, mid_y + core_y + 1),
+        slice(mid_x - core_x, mid_x + core_x + 1),
+    )
+    inner_y = math.floor((min(t.height_mm for t in targets) / 2 + RING_MM[0]) * px_y)
+    inner_x = math.floor((min(t.width_mm for t in targets) / 2 + RING_MM[0]) * px_x)
     everything = slice(None)
     sides = (
-        (slice(0, half_h - inner_h), everything),
-        (slice(half_h + inner_h + 1, height), everything),
-        (everything, slice(0, half_w - inner_w)),
-        (everything, slice(half_w + inner_w + 1, width)),
+        (slice(0, mid_y - inner_y), everything),
+        (slice(mid_y + inner_y + 1, 2 * mid_y + 1), everything),
+        (everything, slice(0, mid_x - inner_x)),
+        (everything, slice(mid_x + inner_x + 1, 2 * mid_x + 1)),
     )
+    beside = tuple(np.ascontiguousarray(ring[:, r, c]) for r, c in sides)
     return ScaledTemplates(
-        px_x,
-        px_y,
-        max(1, round(WIDEN_MM * ppm)),
-        reach,
-        height,
-        width,
-        search,
-        line_at,
-        halo_at,
-        inside,
-        ring,
-        np.count_nonzero(inside, axis=(1, 2)).astype(np.int64),
-        np.stack([np.count_nonzero(ring[:, r, c], axis=(1, 2)) for r, c in sides], axis=1).astype(
+        px_x=px_x,
+        px_y=px_y,
+        widen=max(1, round(WIDEN_MM * ppm)),
+        reach=reach,
+        search_size=search_size,
+        size=(2 * mid_y + 1, 2 * mid_x + 1),
+        search=search,
+        line=line,
+        halo=halo,
+        core=core,
+        inside=np.ascontiguousarray(inside[:, core[0], core[1]]),
+        free=np.count_nonzero(inside, axis=(1, 2)).astype(np.int64),
+        sides=sides,
+        beside=beside if page.blank is not None else (),
+        beside_free=np.stack([np.count_nonzero(b, axis=(1, 2)) for b in beside], axis=1).astype(
             np.int64
         ),
-        sides,
     )
+
+
+def _points(
+    page: PageTemplates, scale: Floats, halo_mm: float, size: tuple[int, int]
+) -> tuple[Index, Index]:
+    """Places of each outline's ink and of white beside it in a stack of windows of `size`."""
+    shapes: dict[tuple[str, float, float], tuple[Index, Index]] = {}
+    lines, halos = [], []
+    for target in page.layout.targets:
+        shape = (target.shape, target.width_mm, target.height_mm)
+        if shape not in shapes:
+            line = _outline(target, -LINE_MM / 2, POINTS)
+            outer = _outline(target, halo_mm - LINE_MM / 2, POINTS // 2)
+            inner = _outline(target, -halo_mm - LINE_MM / 2, POINTS // 2)
+            beside = np.concatenate([outer, inner])
+            shapes[shape] = (
+                np.rint(line * scale).astype(np.int64),
+                np.rint(beside * scale).astype(np.int64),
+            )
+        lines.append(shapes[shape][0])
+        halos.append(shapes[shape][1])
+    first = np.arange(len(lines), dtype=np.int64)[:, None] * (size[0] * size[1])
+    line_at, halo_at = (
+        first + (p[:, :, 0] + size[0] // 2) * size[1] + p[:, :, 1] + size[1] // 2
+        for p in (np.array(lines), np.array(halos))
+    )
+    return line_at, halo_at
 
 
 def _masks(

@@ -53,17 +53,23 @@ class EdgeMarks:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Mark-like components of one edge strip, px, sorted along the edge; `ink` their grey."""
+    """Mark-like components of one edge strip, px, sorted along the edge.
+
+    `along` and `across` float64[n]: centre along the edge and reference end across it;
+    `low` and `high` float64[n]: both ends across; `step` px is how coarse they are.
+    """
 
     along: Floats
     across: Floats
-    ink: Floats
+    low: Floats
+    high: Floats
+    step: int
 
 
 def paper_and_threshold(gray: Gray) -> tuple[float, float]:
     """The paper's grey level (the commonest light one) and the grey below which ink is solid."""
-    sample = gray[::7, ::7]
-    histogram = np.bincount(sample.ravel(), minlength=256).astype(np.float64)
+    sample = np.ascontiguousarray(gray[::7, ::7])
+    histogram = cv2.calcHist([sample], [0], None, [256], [0, 256]).ravel()
     smooth = np.convolve(histogram, np.ones(5), mode="same")
     paper = int(np.argmax(smooth[96:])) + 96
     return float(paper), paper * 0.55
@@ -78,14 +84,13 @@ def find_candidates(
     *,
     deep: bool = False,
 ) -> Candidates:
-    """Mark-like components in the strip of one edge.
+    """Mark-like components in the strip of one edge (measured finely by `refine`).
 
     Args:
         gray: uint8[h, w], upright.
         ppm: px per mm, roughly.
         threshold: grey level below which ink is solid.
-        step: the strip is looked at this many times coarser; what is found there is then
-            measured at full resolution, so that only the search is coarse.
+        step: the strip is looked at this many times coarser.
         deep: the strip reaches twice as far in.
     """
     height, width = gray.shape
@@ -133,18 +138,36 @@ def find_candidates(
     high_end = low + across_size[keep] * step
     order = np.argsort(along)
     along, low, high_end = along[order], low[order], high_end[order]
-    along, low, high_end, grey = _refined(
-        gray, upright, along, low, high_end, thickness * step, step
-    )
+    return Candidates(along, _reference(form, low, high_end), low, high_end, step)
+
+
+def _reference(form: EdgeForm, low: Floats, high: Floats) -> Floats:
+    """The reference ends of marks across their edge, from pixels' centres."""
     outer_is_low = form.edge in ("left", "top")
     if form.reference == "centre":
-        across = (low + high_end) / 2
+        across = (low + high) / 2
     elif (form.reference == "outer") == outer_is_low:
         across = low
     else:
-        across = high_end
+        across = high
     # Ends are borders between pixels; places are counted from pixels' centres.
-    return Candidates(along, across - 0.5, grey)
+    return across - 0.5
+
+
+def refine(
+    gray: Gray, form: EdgeForm, ppm: float, found: Candidates, which: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats]:
+    """Some candidates measured at full resolution: along, across, and their grey levels."""
+    along, low, high, ink = _refined(
+        gray,
+        form.edge in ("left", "right"),
+        found.along[which],
+        found.low[which],
+        found.high[which],
+        form.thickness_mm * ppm,
+        found.step,
+    )
+    return along, _reference(form, low, high), ink
 
 
 def _cut_border(ink: Gray, thickness: float) -> None:
@@ -247,6 +270,13 @@ def best_line(
     if member.sum() >= 4:
         slope = straight(found.along[member], found.across[member])[0]
     return member, slope
+
+
+def middle(values: Floats) -> float:
+    """The median of a few numbers (numpy's costs ten times their sorting)."""
+    ordered = np.sort(values)
+    half = ordered.size // 2
+    return float(ordered[half] + ordered[-half - 1]) / 2
 
 
 def straight(x: Floats, y: Floats) -> tuple[float, float]:

@@ -17,7 +17,8 @@ from scanner.decks.document import DeckFile, SheetRecord, SideRecord, TargetReco
 from scanner.decode import DecodedPage, decode_pages
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.interpretation import interpret
-from scanner.reader import Gray, PageReader, classify
+from scanner.judgement import classify
+from scanner.reader import Gray, PageReader
 from scanner.reading import MarkClass, PageReading, SheetInterpretation, Thresholds
 from scanner.sheet import SheetReader
 
