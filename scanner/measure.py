@@ -223,7 +223,7 @@ def cut_out(gray: Gray, corner: Index, size: tuple[int, int], outside: int) -> G
 
 def _paper(windows: Gray, page_paper: float) -> Shares:
     """Each window's own paper level, float32[n]: uneven light and tinted paper fall out."""
-    few = windows[:, ::4, ::4].reshape(windows.shape[0], -1)
+    few = windows[:, ::5, ::5].reshape(windows.shape[0], -1)
     place = int(few.shape[1] * PAPER_QUANTILE)
     light = np.partition(few, place, axis=1)[:, place].astype(np.float32)
     # A window that is mostly ink still has paper no darker than most of the page's.

@@ -103,7 +103,8 @@ def form_of(
                 reference=reference,
                 thickness_mm=thickness,
                 across_mm=(length, max(length, longest_mm) if kind == "ballotbench" else length),
-                strip_share=0.10 if upright else 0.15,
+                # Foreign forms come with wider borders about them.
+                strip_share=0.10 if upright or kind == "ballotbench" else 0.15,
             )
         )
     return PageForm(kind, width_mm, height_mm, grid, tuple(edges))

@@ -143,6 +143,8 @@ class PageReader:
                     return self._read_upright(gray, upright, turn, family, style_id)
                 except PageRefusedError as refusal:
                     refusals.append(refusal)
+        if is_blank(gray):
+            raise PageRefusedError(RefusalReason.EMPTY, "a blank page")
         raise _weightiest(refusals)
 
     def _read_upright(
@@ -240,11 +242,12 @@ def _crossed(
     crossed = []
     for streak in streaks:
         places = (streak.low_px + streak.high_px) / 2 - (x_px if streak.vertical else y_px)
-        for i, target in enumerate(layout.targets):
-            size_mm = target.width_mm if streak.vertical else target.height_mm
-            reach = size_mm / 2 * px_per_mm + (streak.high_px - streak.low_px) / 2 + 1
-            if abs(places[i]) <= reach:
-                crossed.append((i, streak, float(places[i])))
+        sizes_mm = np.array(
+            [t.width_mm if streak.vertical else t.height_mm for t in layout.targets]
+        )
+        reach = sizes_mm / 2 * px_per_mm + (streak.high_px - streak.low_px) / 2 + 1
+        hit = np.flatnonzero(np.abs(places) <= reach).tolist()
+        crossed += [(i, streak, float(places[i])) for i in hit]
     return crossed
 
 
@@ -265,8 +268,6 @@ def _check_pixels(gray: Gray) -> None:
             RefusalReason.NO_TIMING_MARKS,
             f"{gray.shape[1]} × {gray.shape[0]} px is too small for a page at 150 dpi",
         )
-    if is_blank(gray):
-        raise PageRefusedError(RefusalReason.EMPTY, "a blank page")
 
 
 def is_blank(gray: Gray) -> bool:

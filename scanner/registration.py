@@ -32,8 +32,9 @@ from scanner.timing_marks import (
 )
 
 MM_PER_INCH = 25.4
-#: Marks are searched for at about this resolution, px per mm (102 dpi).
-SEARCH_PX_PER_MM = 4.0
+#: Marks are searched for at about this resolution, px per mm (70 dpi): the thinnest are then
+#: four pixels thick.
+SEARCH_PX_PER_MM = 2.75
 #: An edge with fewer than this share of its marks is not trusted.
 MIN_MARKS_SHARE = 0.6
 #: So many marks on one line are enough to tell its tilt.

@@ -278,12 +278,13 @@ def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledT
     )
     inner_y = math.floor((min(t.height_mm for t in targets) / 2 + RING_MM[0]) * px_y)
     inner_x = math.floor((min(t.width_mm for t in targets) / 2 + RING_MM[0]) * px_x)
-    everything = slice(None)
+    # Every other pixel both ways: strokes are several pixels wide.
+    everything = slice(None, None, 2)
     sides = (
-        (slice(0, mid_y - inner_y), everything),
-        (slice(mid_y + inner_y + 1, 2 * mid_y + 1), everything),
-        (everything, slice(0, mid_x - inner_x)),
-        (everything, slice(mid_x + inner_x + 1, 2 * mid_x + 1)),
+        (slice(0, mid_y - inner_y, 2), everything),
+        (slice(mid_y + inner_y + 1, None, 2), everything),
+        (everything, slice(0, mid_x - inner_x, 2)),
+        (everything, slice(mid_x + inner_x + 1, None, 2)),
     )
     beside = tuple(np.ascontiguousarray(ring[:, r, c]) for r, c in sides)
     return ScaledTemplates(

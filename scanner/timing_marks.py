@@ -201,39 +201,46 @@ def _refined(
     if along.size == 0:
         return along, low, high, along
     plane = gray if upright else gray.T
-    n_along, n_across = plane.shape
-    middle = (low + high) / 2
+    most_along, most_across = plane.shape[0] - 1, plane.shape[1] - 1
+    centre = (low + high) / 2
     # Along: a little more than the mark's thickness, in three lines through its inner half.
     half = math.ceil(thickness / 2) + step + 1
     reach = np.arange(-half, half + 1)
-    rows = np.clip(np.rint(along).astype(np.intp)[:, None] + reach, 0, n_along - 1)
+    rows = _within(_whole(along)[:, None] + reach, most_along)
     spread = (high - low)[:, None] * np.array([-0.25, 0.0, 0.25])
-    columns = np.clip(np.rint(middle[:, None] + spread).astype(np.intp), 0, n_across - 1)
-    dark = 255.0 - plane[rows[:, :, None], columns[:, None, :]].mean(axis=2)
-    dark -= dark.min(axis=1, keepdims=True)
-    weight = dark.sum(axis=1)
-    shift = (dark * reach).sum(axis=1) / np.maximum(weight, 1.0)
-    along = np.clip(np.rint(along) + np.clip(shift, -3.0, 3.0), 0, n_along - 1)
-    lines = np.clip(
-        np.rint(along[:, None] + thickness * np.array([-0.25, 0.0, 0.25])).astype(np.intp),
-        0,
-        n_along - 1,
+    inner = _within(_whole(centre[:, None] + spread), most_across)
+    grey = plane[rows[:, :, None], inner[:, None, :]].sum(axis=2, dtype=np.int64)
+    dark = grey.max(axis=1, keepdims=True) - grey
+    shift = (dark @ reach) / np.maximum(dark.sum(axis=1), 1)
+    along = np.minimum(
+        np.maximum(_whole(along) + np.minimum(np.maximum(shift, -3.0), 3.0), 0), most_along
     )
-    inner = np.clip(np.rint(middle[:, None] + spread).astype(np.intp), 0, n_across - 1)
-    ink = plane[lines[:, :, None], inner[:, None, :]].mean(axis=(1, 2))
+    # Across: ink through either end, summed from inside the mark to outside it.
+    lines = _within(_whole(along[:, None] + thickness * np.array([-0.25, 0.0, 0.25])), most_along)
+    ink = plane[lines[:, :, None], inner[:, None, :]].sum(axis=(1, 2), dtype=np.int64) / 9.0
+    out = np.arange(-3 * step - 1, 3 * step + 1)
     ends = []
-    # Pixels looked at from inside a mark's end to outside it.
-    reach = np.arange(-3 * step - 1, 3 * step + 1)
     for coarse, sign in ((low, -1), (high, 1)):
-        base = np.rint(coarse).astype(np.intp)
+        base = _whole(coarse)
         # Pixels from inside the mark to outside it, in that order.
-        places = base[:, None] + sign * reach - (sign < 0)
-        columns = np.clip(places, 0, n_across - 1)
-        profile = plane[lines[:, :, None], columns[:, None, :]].mean(axis=1)
+        columns = _within(base[:, None] + sign * out - (sign < 0), most_across)
+        profile = plane[lines[:, :, None], columns[:, None, :]].sum(axis=1, dtype=np.int64) / 3.0
         white = np.maximum(profile[:, -4:].max(axis=1), ink + 1.0)
-        share = np.clip((profile - ink[:, None]) / (white - ink)[:, None], 0.0, 1.0)
-        ends.append(base + sign * (reach[0] + (1.0 - share).sum(axis=1)))
+        share = (white[:, None] - profile) / (white - ink)[:, None]
+        inked = np.minimum(np.maximum(share, 0.0), 1.0).sum(axis=1)
+        ends.append(base + sign * (out[0] + inked))
     return along, ends[0], ends[1], ink
+
+
+def _whole(values: Floats) -> npt.NDArray[np.intp]:
+    """Nearest whole pixels."""
+    return np.rint(values).astype(np.intp)
+
+
+def _within(index: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Indices held between 0 and `most` (numpy's `clip` costs twice as much here)."""
+    held: npt.NDArray[np.intp] = np.minimum(np.maximum(index, 0), most)
+    return held
 
 
 def best_line(
@@ -281,7 +288,8 @@ def middle(values: Floats) -> float:
 
 def straight(x: Floats, y: Floats) -> tuple[float, float]:
     """The least-squares line through points: slope and intercept."""
-    centre_x, centre_y = float(x.mean()), float(y.mean())
+    # `sum` and division: numpy's `mean` costs more than all the rest on so few numbers.
+    centre_x, centre_y = float(x.sum()) / x.size, float(y.sum()) / y.size
     off = x - centre_x
     slope = float(off @ (y - centre_y)) / max(float(off @ off), 1e-12)
     return slope, centre_y - slope * centre_x
