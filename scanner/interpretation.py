@@ -178,7 +178,8 @@ def _option_ids(election: Election, contest_id: str) -> tuple[str, ...]:
 
 def _doubts(contest: Contest, seen: _Seen) -> Iterable[Flag]:
     """What a person should see in this contest beside marginal marks."""
-    missing = [o for o in contest.option_ids() if o not in seen.classes]
+    options = contest.option_ids()
+    missing = [o for o in options if o not in seen.classes]
     if not seen.classes:
         yield Flag(
             CONTEST_NOT_READ,
@@ -191,7 +192,7 @@ def _doubts(contest: Contest, seen: _Seen) -> Iterable[Flag]:
             f"targets not on the pages given: {', '.join(missing)}; scan the missing side",
             contest.id,
         )
-    for option_id in contest.option_ids():
+    for option_id in options if seen.write_ins else ():
         if _unmarked_write_in(option_id, seen):
             yield Flag(
                 UNMARKED_WRITE_IN,
@@ -215,7 +216,7 @@ def _read_contest(contest: Contest, seen: _Seen, *, allowed: int, hold: bool) ->
     marked = tuple(o for o in options if seen.classes.get(o) is MarkClass.MARK)
     marginal = tuple(o for o in options if seen.classes.get(o) is MarkClass.MARGINAL)
     incomplete = any(o not in seen.classes for o in options)
-    written = any(_unmarked_write_in(o, seen) for o in options)
+    written = bool(seen.write_ins) and any(_unmarked_write_in(o, seen) for o in options)
     overvoted = len(marked) > allowed
     # More marks than allowed stay more, whatever the doubtful ones turn out to be.
     open_marks = bool(marginal or incomplete) and not overvoted

@@ -188,8 +188,10 @@ def _place(
     around = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)], dtype=np.int64)
     limit = scaled.reach - 1
     shift = np.clip(search.shifts[best], -limit, limit)
-    move = ((shift[:, None, :] + around) @ (wide_px, 1))[:, :, None]
-    close = _contrast(windows.ravel(), scaled.line[:, None] + move, scaled.halo[:, None] + move)
+    move = (shift[:, None, :] + around) @ (wide_px, 1)
+    close = _contrast(
+        windows.ravel(), scaled.line[:, :, None] + move, scaled.halo[:, :, None] + move
+    )
     rows = np.arange(count)
     at = np.argmax(close, axis=1)
     sure = contrast[rows, best] / paper >= SURE_OUTLINE
@@ -197,9 +199,10 @@ def _place(
     fine = shift + _peak(close.reshape(count, 3, 3), at)
     shift, fine, kept = _agree(shift, fine, sure, neighbours, NEIGHBOUR_MM * scaled.px_x)
     shift = np.clip(shift, -scaled.reach, scaled.reach)
-    seen = wide[scaled.line + (shift @ (wide_px, 1))[:, None]] < (paper * (1 - PRINT))[:, None]
+    move = shift @ np.array([wide_px, 1])
+    seen = wide.take(scaled.line + move) < paper * (1 - PRINT)
     return _Placed(
-        expected + shift, shift, fine, sure & kept, seen.mean(axis=1).astype(np.float32), paper
+        expected + shift, shift, fine, sure & kept, seen.mean(axis=0).astype(np.float32), paper
     )
 
 
@@ -232,9 +235,9 @@ def _paper(windows: Gray, page_paper: float) -> Shares:
 
 def _contrast(flat: Gray, line: Index, halo: Index) -> Floats:
     """How much darker the outline's points are than the white beside, grey levels [n, s]."""
-    inside = flat[line].sum(axis=2, dtype=np.int32)
-    beside = flat[halo].sum(axis=2, dtype=np.int32)
-    result: Floats = (beside - inside) / float(line.shape[2])
+    inside = flat.take(line).sum(axis=0, dtype=np.int32)
+    beside = flat.take(halo).sum(axis=0, dtype=np.int32)
+    result: Floats = (beside - inside) / float(line.shape[0])
     return result
 
 

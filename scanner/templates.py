@@ -56,8 +56,8 @@ SETS_KEPT = 3
 class Search:
     """A grid of shifts tried for every target.
 
-    `shifts` int64[s, 2] (dy, dx) px; `line` and `halo` int64[n, s, k]: flat places in a
-    stack of windows uint8[n, H, W] of the outline's ink and of white beside it.
+    `shifts` int64[s, 2] (dy, dx) px; `line` and `halo` int64[k, n, s]: flat places in a
+    stack of windows uint8[n, h, w] of the outline's ink and of white beside it.
     """
 
     shifts: Index
@@ -72,7 +72,7 @@ class ScaledTemplates:
     Two windows are cut out about each target, all of odd sides: one of `search_size` (h, w)
     px to find its outline in, `reach` px being the greatest shift and `widen` px how far ink
     is widened for it; then, where the outline is, one of `size` to measure in. `line` and
-    `halo` int64[n, k]: flat places in search windows for shift (0, 0).
+    `halo` int64[k, n]: flat places in search windows for shift (0, 0).
 
     `inside` uint8[n, h', w'] is 255 where a voter's ink counts, in the middle of the window
     (`core`); `beside` likewise in its four `sides` (above, below, left, right), empty where
@@ -264,9 +264,9 @@ def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledT
     shifts = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     # Of equally good places the nearest one: it comes first.
     shifts = shifts[np.argsort(np.hypot(*shifts.T), kind="stable")]
-    move = (shifts @ (search_size[1], 1))[None, :, None]
+    move = shifts @ (search_size[1], 1)
     # Half the points tell where an outline lies roughly; all of them are used to place it.
-    search = Search(shifts, line[:, None, ::2] + move, halo[:, None, ::2] + move)
+    search = Search(shifts, line[::2, :, None] + move, halo[::2, :, None] + move)
 
     mid_y = math.ceil((tallest / 2 + RING_MM[1]) * px_y)
     mid_x = math.ceil((widest / 2 + RING_MM[1]) * px_x)
@@ -332,7 +332,7 @@ def _points(
         first + (p[:, :, 0] + size[0] // 2) * size[1] + p[:, :, 1] + size[1] // 2
         for p in (np.array(lines), np.array(halos))
     )
-    return line_at, halo_at
+    return np.ascontiguousarray(line_at.T), np.ascontiguousarray(halo_at.T)
 
 
 def _masks(

@@ -18,6 +18,8 @@ from scanner._formats.common import (
     word_of,
 )
 
+#: Few files have more than this behind their picture.
+TAIL_BYTES = 4096
 #: simplejpeg's own, and what its look-ups of odd header values raise.
 _JPEG_ERRORS = (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError)
 
@@ -29,8 +31,9 @@ def decode_jpeg(data: bytes, limits: Limits) -> DecodedPage:
         raise limits.unreadable(f"is a damaged JPEG ({word_of(error)}). Scan again") from error
     limits.check(width, height)
     # Entropy-coded data cannot hold FF D9, so the last one after the start of scan is the end.
-    start = data.rfind(b"\xff\xda")
-    if start < 0 or data.rfind(b"\xff\xd9") < start:
+    # It is near the file's end; only where it is not is the whole file searched.
+    end = data.rfind(b"\xff\xd9", -TAIL_BYTES)
+    if end < 0 and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
         raise limits.unreadable("is a JPEG cut off before its end. Copy or scan it again")
     try:
         # The fast inverse transform is off by a grey level or two; ink is not so fine.
