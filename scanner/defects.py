@@ -74,9 +74,11 @@ def find_streaks(gray: Gray, paper: float, ppm: float) -> tuple[Streak, ...]:
 def _streaks(gray: Gray, paper: float, ppm: float, *, vertical: bool) -> list[Streak]:
     step = max(1, gray.shape[0] // (STREAK_LINES if vertical else ACROSS_LINES))
     lines = gray[step // 2 :: step]
-    dark = (lines < STREAK_LEVEL * paper).view(np.uint8)
+    dark = (lines < np.uint8(STREAK_LEVEL * paper)).view(np.uint8)
     # Lines that are mostly dark lie beside the sheet.
-    dark = dark[_means(dark, 1) < 0.5]
+    on_sheet = _means(dark, 1) < 0.5
+    if not on_sheet.all():
+        dark = dark[on_sheet]
     if dark.shape[0] < 4 * STREAK_BANDS:
         return []
     length = dark.shape[0] // STREAK_BANDS * STREAK_BANDS
@@ -138,7 +140,7 @@ def line_through(
     if min(area.shape) < 2 * half_px:
         return None
     dark = np.zeros((area.shape[0] + 2, area.shape[1] + 2), bool)
-    dark[1:-1, 1:-1] = area < level
+    dark[1:-1, 1:-1] = area < np.uint8(level)
     # A pixel's width either way: lines are thin, and between two directions.
     dark[1:-1] |= dark[:-2] | dark[2:]
     dark[:, 1:-1] |= dark[:, :-2] | dark[:, 2:]

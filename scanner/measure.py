@@ -188,7 +188,8 @@ def _place(
     around = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)], dtype=np.int64)
     limit = scaled.reach - 1
     shift = np.clip(search.shifts[best], -limit, limit)
-    move = (shift[:, None, :] + around) @ (wide_px, 1)
+    near = shift[:, None, :] + around
+    move = near[:, :, 0] * wide_px + near[:, :, 1]
     close = _contrast(
         windows.ravel(), scaled.line[:, :, None] + move, scaled.halo[:, :, None] + move
     )
@@ -199,7 +200,7 @@ def _place(
     fine = shift + _peak(close.reshape(count, 3, 3), at)
     shift, fine, kept = _agree(shift, fine, sure, neighbours, NEIGHBOUR_MM * scaled.px_x)
     shift = np.clip(shift, -scaled.reach, scaled.reach)
-    move = shift @ np.array([wide_px, 1])
+    move = shift[:, 0] * wide_px + shift[:, 1]
     seen = wide.take(scaled.line + move) < paper * (1 - PRINT)
     return _Placed(
         expected + shift, shift, fine, sure & kept, seen.mean(axis=0).astype(np.float32), paper
@@ -226,7 +227,7 @@ def cut_out(gray: Gray, corner: Index, size: tuple[int, int], outside: int) -> G
 
 def _paper(windows: Gray, page_paper: float) -> Shares:
     """Each window's own paper level, float32[n]: uneven light and tinted paper fall out."""
-    few = windows[:, ::5, ::5].reshape(windows.shape[0], -1)
+    few = windows[:, ::6, ::6].reshape(windows.shape[0], -1)
     place = int(few.shape[1] * PAPER_QUANTILE)
     light = np.partition(few, place, axis=1)[:, place].astype(np.float32)
     # A window that is mostly ink still has paper no darker than most of the page's.

@@ -267,9 +267,9 @@ def best_line(
         best = int(counts.max())
         if best >= NEARLY_ALL * expected:
             break
-    ties = np.argwhere(counts == best)
+    ties = np.flatnonzero(counts.ravel() == best)
     # Of equal ones the least tilted: paper is rarely far off straight.
-    k, i = ties[np.lexsort((ties[:, 1], np.abs(slopes[ties[:, 0]])))[0]]
+    k, i = divmod(int(ties[np.argmin(np.abs(slopes[ties // counts.shape[1]]))]), counts.shape[1])
     low = ordered[k, i] - 0.25 * band
     member = (flat[k] >= low) & (flat[k] <= low + 1.5 * band)
     slope = float(slopes[k])
