@@ -155,10 +155,13 @@ def line_through(
     both = seen[..., :near].mean(axis=3).min(axis=2) / LINE_SHARE
     one = seen.mean(axis=3).max(axis=2) / ONE_WAY_SHARE
     share = np.maximum(both, one)
-    a, o = np.unravel_index(int(np.argmax(share)), share.shape)
-    if share[a, o] < 1.0:
+    best = float(share.max())
+    if best < 1.0:
         return None
-    return Line(float(angles[a]), float(offsets[o]))
+    # Widened, a line is met at several offsets: its middle is theirs.
+    equal = share >= best - 1e-9
+    a = int(np.argmax(equal.sum(axis=1)))
+    return Line(float(angles[a]), float(offsets[equal[a]].mean()))
 
 
 def beside_line(shape: tuple[int, int], line: Line, half_width_px: float) -> npt.NDArray[np.bool_]:

@@ -50,7 +50,7 @@ _CLASSES = (MarkClass.NO_MARK, MarkClass.MARGINAL, MarkClass.MARK)
 #: A side of a target has ink from this share of its free paper on.
 SIDE_INK = 0.03
 #: A side this dark belongs to something larger than a mark.
-SIDE_BLOT = 0.55
+SIDE_BLOT = 0.45
 #: Ink of a stroke or line, as a share of the inside: more is a filled target.
 STROKE_MOST = 0.5
 #: A filled target, as a share of its inside.
@@ -64,6 +64,8 @@ CORNER_SHARE = 0.5
 CORNER_INK = (0.03, 0.4)
 #: Light ink over this share of the inside is not a stray shadow.
 LIGHT_SHARE = 0.25
+#: More of the inside light than dark, by this share of it, is no pen's mark.
+FILM_SHARE = 0.4
 #: Half the width of what a fold or streak can have darkened, mm.
 LINE_HALF_MM = 0.65
 #: Targets this many times their own height apart are neighbours a stroke may join.
@@ -124,7 +126,9 @@ def judge(
     for i in np.flatnonzero(struck).tolist():
         struck[i] = page.struck_through(i, layout)
     around = (codes == _NONE) & (inked.sum(axis=1) >= 3)
-    light = (codes == _NONE) & (found.light >= LIGHT_SHARE)
+    # A pen's ink is dark all over; a film of which only some is dark is none.
+    film = found.light - scores >= FILM_SHARE
+    light = ((codes == _NONE) & (found.light >= LIGHT_SHARE)) | ((codes == _MARK) & film)
     for which, kind, words in (
         (blot, BLOT, "a blot larger than the target lies over it"),
         (struck, STRUCK_OUT, "filled, and struck out or overflowing on all sides"),
@@ -241,7 +245,7 @@ def _lines(
     """Thin ink that may be a fold or crease running through a target."""
     found = page.found
     sides = np.nan_to_num(found.sides, nan=1.0)
-    touched = (sides > 0.004).sum(axis=1) >= 2
+    touched = (sides > 0.004).any(axis=1)
     thin = (codes != _NONE) & (found.scores < STROKE_MOST) & touched
     which = [i for i in np.flatnonzero(thin).tolist() if i not in skip]
     for number, i in enumerate(which):
