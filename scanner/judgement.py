@@ -10,6 +10,9 @@ Rules:
    highlighted, faint), around it but not in it (a circle), a filled target struck out, one
    stroke through two targets, a blot larger than the target.
 
+4. A calibrated probability that the target was meant (`scanner.probability`) must agree with
+   a clear class.
+
 So no rule here turns a clear class into the other: each can only ask for a person.
 Sources: VVSG 2.0, 1.1.6-H and -I; NVT-06; SEED-12.
 """
@@ -26,6 +29,7 @@ import numpy.typing as npt
 from election.layout import PageLayout, Target, TargetShape
 from scanner.defects import Line, Streak, beside_line, line_through
 from scanner.measure import Measurement, cut_out
+from scanner.probability import SIDE_INK, probability
 from scanner.reading import Flag, MarkClass, Thresholds
 from scanner.templates import INSET_MM, PageTemplates, ScaledTemplates, distance_mm
 
@@ -41,14 +45,15 @@ LIGHT_MARK = "light_mark"
 INK_AROUND = "ink_around_target"
 STRUCK_OUT = "struck_out"
 TWO_TARGETS = "stroke_through_two_targets"
+UNCLEAR = "unclear_mark"
 PALE_PRINT = "pale_print"
 
 #: Codes of classes in arrays: order is clearness.
 _NONE, _MARGINAL, _MARK = 0, 1, 2
 _CLASSES = (MarkClass.NO_MARK, MarkClass.MARGINAL, MarkClass.MARK)
 
-#: A side of a target has ink from this share of its free paper on.
-SIDE_INK = 0.03
+#: A target is clearly unmarked or marked only up to and from these probabilities.
+UNLIKELY, LIKELY = 0.3, 0.6
 #: A side this dark belongs to something larger than a mark.
 SIDE_BLOT = 0.45
 #: Ink of a stroke or line, as a share of the inside: more is a filled target.
@@ -80,10 +85,12 @@ MOST_LOOKED_AT = 60
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Classes by target, and what a person should see."""
+    """Classes by target, what a person should see, and float32[n] probabilities that each
+    target was meant."""
 
     classes: tuple[MarkClass, ...]
     flags: tuple[Flag, ...]
+    probabilities: npt.NDArray[np.float32]
 
 
 def judge(
@@ -138,6 +145,14 @@ def judge(
         for i in np.flatnonzero(which).tolist():
             codes[i] = _MARGINAL
             reasons.setdefault(i, (kind, words))
+    chance = probability(scores, found.light, sides, layout.targets[0].shape)
+    for which, words in (
+        ((codes == _NONE) & (chance > UNLIKELY), "more ink than an unmarked target has"),
+        ((codes == _MARK) & (chance < LIKELY), "ink unlike that of a mark that was meant"),
+    ):
+        for i in np.flatnonzero(which).tolist():
+            codes[i] = _MARGINAL
+            reasons.setdefault(i, (UNCLEAR, f"{words} (probability {chance[i]:.2f})"))
     for a, b in _joined(page, layout, codes):
         for i in (a, b):
             codes[i] = _MARGINAL
@@ -152,7 +167,7 @@ def judge(
         flags.append(
             Flag(PALE_PRINT, "the print is pale or broken; marks may be too. Look at the sheet")
         )
-    return Judgement(tuple(_CLASSES[c] for c in codes.tolist()), tuple(flags))
+    return Judgement(tuple(_CLASSES[c] for c in codes.tolist()), tuple(flags), chance)
 
 
 def classify(scores: npt.NDArray[np.float32], thresholds: Thresholds) -> tuple[MarkClass, ...]:

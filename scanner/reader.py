@@ -209,6 +209,9 @@ class PageReader:
             y_px=y,
             write_in_scores=found.write_in_scores,
             flags=(*identity.flags, *unseen, *judged.flags),
+            light=found.light,
+            sides=found.sides,
+            probabilities=judged.probabilities,
         )
 
     def with_thresholds(self, thresholds: Thresholds) -> PageReader:

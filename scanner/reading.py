@@ -50,6 +50,10 @@ class Flag:
     option_id: str | None = None
 
 
+def _none() -> npt.NDArray[np.float32]:
+    return np.zeros(0, np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class PageReading:
     """Everything measured on one page.
@@ -59,6 +63,9 @@ class PageReading:
     as given (before turning upright), `write_in_scores` float32[n] (NaN without an area).
     `orientation_deg` is how far the scan must be turned clockwise to stand upright;
     `residual_mm` the RMS misfit of its timing marks; `dpi` the measured resolution.
+    `light` float32[n] and `sides` float32[n, 4] are shares of darkish ink inside and of ink
+    beside a target; `probabilities` float32[n] how probable it is that it was meant (empty
+    where a reading was made by other means).
     `precinct_id` is None where the paper is not bound to one precinct; `ballot_kind` is
     "official", "test" or "sample".
     """
@@ -75,6 +82,9 @@ class PageReading:
     y_px: npt.NDArray[np.float32]
     write_in_scores: npt.NDArray[np.float32]
     flags: tuple[Flag, ...] = field(default=())
+    light: npt.NDArray[np.float32] = field(default_factory=_none)
+    sides: npt.NDArray[np.float32] = field(default_factory=_none)
+    probabilities: npt.NDArray[np.float32] = field(default_factory=_none)
 
 
 class ContestStatus(StrEnum):
