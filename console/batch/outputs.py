@@ -65,6 +65,7 @@ def write_marks(path: Path, pages: Iterable[tuple[FileRef, PageRows]]) -> None:
             ("contest_id", text),
             ("option_id", text),
             ("score", number),
+            ("probability", number),
             ("class", text),
             ("x_px", number),
             ("y_px", number),
@@ -88,11 +89,12 @@ def write_marks(path: Path, pages: Iterable[tuple[FileRef, PageRows]]) -> None:
 def _add_rows(columns: dict[str, list[Any]], ref: FileRef, page: PageRows) -> None:
     head = json.loads(zlib.decompress(page.head))
     count = len(head["class"])
-    scores, x_px, y_px, write_ins = np.frombuffer(page.numbers, "<f4").reshape(4, count)
+    scores, chances, x_px, y_px, write_ins = np.frombuffer(page.numbers, "<f4").reshape(5, count)
     for name in ("contest_id", "option_id", "class"):
         columns[name].extend(head[name])
     for name, values in (
         ("score", scores),
+        ("probability", chances),
         ("x_px", x_px),
         ("y_px", y_px),
         ("write_in_score", write_ins),

@@ -37,8 +37,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class PageRows:
-    """One page's rows of the marks table: `head` JSON compressed, `numbers` float32[4, n]
-    (score, x_px, y_px, write_in_score) as bytes."""
+    """One page's rows of the marks table: `head` JSON compressed, `numbers` float32[5, n]
+    (score, probability, x_px, y_px, write_in_score) as bytes."""
 
     index: int
     page: int

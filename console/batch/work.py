@@ -319,7 +319,15 @@ def _rows(side: Side) -> PageRows:
         "option_id": [t.option_id for t in targets],
         "class": [c.value for c in reading.classes],
     }
-    numbers = np.stack([reading.scores, reading.x_px, reading.y_px, reading.write_in_scores])
+    numbers = np.stack(
+        [
+            reading.scores,
+            reading.probabilities,
+            reading.x_px,
+            reading.y_px,
+            reading.write_in_scores,
+        ]
+    )
     return PageRows(
         side.file.index,
         side.page,

@@ -36,8 +36,7 @@ def decode_jpeg(data: bytes, limits: Limits) -> DecodedPage:
     if end < 0 and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
         raise limits.unreadable("is a JPEG cut off before its end. Copy or scan it again")
     try:
-        # The fast inverse transform is off by a grey level or two; ink is not so fine.
-        gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", fastdct=True, strict=True)[:, :, 0]
+        gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
     except _JPEG_ERRORS as error:
         gray = _cmyk_jpeg(data)
         if gray is None:
