@@ -25,7 +25,7 @@ from scanner.identify import Identifier, NewHampshireCodes, OwnCodes, PageIdenti
 from scanner.judgement import judge
 from scanner.measure import OUTLINE_SEEN, Measurement, measure
 from scanner.page_form import FormKind, PageForm, form_of
-from scanner.reading import Flag, PageReading, Thresholds
+from scanner.reading import Flag, MarkClass, PageReading, Thresholds
 from scanner.registration import Registration, register, tilt_of
 from scanner.straighten import LEANS_MUCH_DEG, Turned, straighten
 from scanner.templates import PageTemplates, drawn_templates, printed_templates
@@ -41,6 +41,10 @@ MAX_SKEW_DEG = 8.0
 DPI_RANGE = (140.0, 430.0)
 #: At least this share of a page's targets must show their printed outline (or be filled).
 MIN_PRINT_SHARE = 0.75
+#: Ink over more of a target than this may well cover its outline.
+COVERED = 0.5
+#: With less of its outline seen than this even an empty target is left to a person.
+OUTLINE_LOST = 0.45
 #: A scan no longer than this times its width is tried in all four turns.
 NEARLY_SQUARE = 1.15
 #: A page that stands at more of a slant than this is turned straight before it is measured,
@@ -204,7 +208,7 @@ class PageReader:
             dpi=fit.dpi,
             residual_mm=fit.residual_mm,
             scores=found.scores,
-            classes=judged.classes,
+            classes=_left_open(judged.classes, found),
             x_px=x,
             y_px=y,
             write_in_scores=found.write_in_scores,
@@ -292,7 +296,7 @@ def _check_dpi(fit: Registration) -> None:
 
 def _check_print(found: Measurement, layout: PageLayout) -> tuple[Flag, ...]:
     """The print must be where the layout says, or the page is another one than it claims."""
-    seen = (found.outline_seen >= OUTLINE_SEEN) | (found.scores > 0.5)
+    seen = (found.outline_seen >= OUTLINE_SEEN) | (found.scores > COVERED)
     if seen.mean() < MIN_PRINT_SHARE:
         raise PageRefusedError(
             RefusalReason.POOR_FIT,
@@ -307,6 +311,17 @@ def _check_print(found: Measurement, layout: PageLayout) -> tuple[Flag, ...]:
             layout.targets[i].option_id,
         )
         for i in np.flatnonzero(~seen).tolist()
+    )
+
+
+def _left_open(classes: tuple[MarkClass, ...], found: Measurement) -> tuple[MarkClass, ...]:
+    """A target whose print is not seen at its place is not decided: the paper may have slipped
+    under it, and the ink there be its own torn outline, or its mark lie elsewhere."""
+    unseen = (found.outline_seen < OUTLINE_SEEN) & (found.scores <= COVERED)
+    lost = unseen & (found.outline_seen < OUTLINE_LOST)
+    return tuple(
+        MarkClass.MARGINAL if (unseen[i] if seen is MarkClass.MARK else lost[i]) else seen
+        for i, seen in enumerate(classes)
     )
 
 

@@ -43,6 +43,9 @@ SKEW_SEEN_MARKS = 10
 TILT_SEEN_MARKS = 5
 #: A mark this far from where its neighbours put it is a merged or foreign thing, mm.
 OUTLIER_MM = 0.9
+#: So many marks on the line beyond those that are evenly spaced are a part of the page that
+#: slipped by itself; where it is, is not known.
+BROKEN_MARKS = 3
 #: Slip at the page's edge, in pitches of the timing marks, up to which numbering is tried,
 #: and how much worse the next best numbering must be.
 MAX_SLIP_PITCHES = 0.75
@@ -233,7 +236,14 @@ def _number(
     near = steps[(steps > 0.6 * guess) & (steps < 1.5 * guess)]
     pitch = middle(near) if near.size >= 4 else guess
     members, numbers = chain(along, pitch)
+    beyond = max(int(members[0]), along.size - 1 - int(members[-1])) if members.size else 0
     along, across = along[members], across[members]
+    if beyond >= BROKEN_MARKS:
+        raise PageRefusedError(
+            RefusalReason.POOR_FIT,
+            f"{beyond} timing marks on the {name} edge stand off the others' spacing: the paper "
+            "slipped or was held back; scan the sheet again",
+        )
     if along.size < MIN_MARKS_SHARE * count:
         raise PageRefusedError(
             RefusalReason.CUT_OFF,

@@ -89,6 +89,44 @@ def on_a_bed(scan: Gray) -> Gray:
     return out
 
 
+def slipped(at_mm: float, by_mm: float) -> Callable[[Gray], Gray]:
+    """The paper slips at one line (lines are lost) or is held back (one is repeated)."""
+
+    def slip(scan: Gray) -> Gray:
+        px = scan.shape[1] / WIDTH_MM
+        line, count = round(at_mm * px), round(abs(by_mm) * px)
+        if by_mm > 0:
+            return grey(np.delete(scan, slice(line, line + count), axis=0))
+        return grey(np.insert(scan, [line] * count, scan[line], axis=0))
+
+    return slip
+
+
+def readings(worse: Callable[[Gray], Gray]) -> tuple[list[object], list[object], int, int]:
+    """Of all scans made worse: wrong targets, refused pages, marginal targets, targets."""
+    imported = import_vxsuite(SCANS / "election.json")
+    reader = PageReader.for_vxsuite(imported, default_thresholds(load_profile("us-general")))
+    wrong: list[object] = []
+    refused: list[object] = []
+    marginal = positions = 0
+    for scan in json.loads((SCANS / "truth.json").read_text(encoding="utf-8"))["scans"]:
+        marked = {(m["column"], m["row"]) for m in scan["marked"]}
+        gray = grey(cv2.imread(str(SCANS / scan["file"]), cv2.IMREAD_GRAYSCALE))
+        try:
+            reading = reader.read(worse(gray))
+        except PageRefusedError as refusal:
+            refused.append((scan["file"], str(refusal)))
+            continue
+        assert reading.layout.side == scan["side"]
+        for target, seen in zip(reading.layout.targets, reading.classes, strict=True):
+            positions += 1
+            if seen is MarkClass.MARGINAL:
+                marginal += 1
+            elif (seen is MarkClass.MARK) != ((target.column, target.row) in marked):
+                wrong.append((scan["file"], target.contest_id, target.option_id, seen))
+    return wrong, refused, marginal, positions
+
+
 @pytest.mark.parametrize(
     ("worse", "most_refused"),
     [
@@ -111,24 +149,15 @@ def on_a_bed(scan: Gray) -> Gray:
     ],
 )
 def test_worse_scans_are_never_read_wrong(worse: Callable[[Gray], Gray], most_refused: int) -> None:
-    imported = import_vxsuite(SCANS / "election.json")
-    reader = PageReader.for_vxsuite(imported, default_thresholds(load_profile("us-general")))
-    wrong, marginal, refused, positions = [], 0, [], 0
-    for scan in json.loads((SCANS / "truth.json").read_text(encoding="utf-8"))["scans"]:
-        marked = {(m["column"], m["row"]) for m in scan["marked"]}
-        gray = grey(cv2.imread(str(SCANS / scan["file"]), cv2.IMREAD_GRAYSCALE))
-        try:
-            reading = reader.read(worse(gray))
-        except PageRefusedError as refusal:
-            refused.append((scan["file"], str(refusal)))
-            continue
-        assert reading.layout.side == scan["side"]
-        for target, seen in zip(reading.layout.targets, reading.classes, strict=True):
-            positions += 1
-            if seen is MarkClass.MARGINAL:
-                marginal += 1
-            elif (seen is MarkClass.MARK) != ((target.column, target.row) in marked):
-                wrong.append((scan["file"], target.contest_id, target.option_id, seen))
+    wrong, refused, marginal, positions = readings(worse)
     assert wrong == []
     assert len(refused) <= most_refused, refused
     assert marginal <= 0.01 * positions
+
+
+@pytest.mark.parametrize(("at_mm", "by_mm"), [(135, 1), (70, 2), (70, -2), (70, -3)])
+def test_paper_that_slips_under_a_target_is_never_read_wrong(at_mm: float, by_mm: float) -> None:
+    """Parts of a target, or a whole part of the page, are not where the marks say."""
+    wrong, refused, marginal, _ = readings(slipped(at_mm, by_mm))
+    assert wrong == []
+    assert refused or marginal
