@@ -25,6 +25,8 @@ STREAK_LINES, ACROSS_LINES, STREAK_BANDS = 96, 64, 8
 STREAK_LEVEL, STREAK_SHARE = 0.78, 0.8
 #: A wider dark column is the scanner's bed beside the sheet, mm.
 WIDEST_STREAK_MM = 3.0
+#: A two-level scan has hardly any pixel between these grey levels (compression blurs a few).
+BETWEEN, BETWEEN_SHARE = (24, 232), 0.01
 #: A line is followed from this far from a target's middle to this far, mm, both ways; or
 #: further, one way: no stroke of a vote is so long and so straight.
 FOLLOW_MM = (5.0, 10.5)
@@ -104,6 +106,13 @@ def _means(values: Gray, axis: int) -> Floats:
     sums = cv2.reduce(np.ascontiguousarray(values), axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
     result: Floats = sums.ravel() / values.shape[axis]
     return result
+
+
+def two_level(gray: Gray) -> bool:
+    """Whether a scan is black and white only: what was lighter than its limit is not in it."""
+    sample = np.ascontiguousarray(gray[3::7, 3::7])
+    levels = cv2.calcHist([sample], [0], None, [256], [0, 256]).ravel()
+    return float(levels[BETWEEN[0] : BETWEEN[1]].sum()) < BETWEEN_SHARE * sample.size
 
 
 @cache

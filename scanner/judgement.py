@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from election.layout import PageLayout, Target, TargetShape
-from scanner.defects import Line, Streak, beside_line, line_through
+from scanner.defects import Line, Streak, beside_line, line_through, two_level
 from scanner.measure import Measurement, cut_out
 from scanner.probability import SIDE_INK, probability
 from scanner.reading import Flag, MarkClass, Thresholds
@@ -37,7 +37,7 @@ Gray = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
 
-#: Kinds of flags raised here; each names a contest and an option, but for `PALE_PRINT`.
+#: Kinds of flags raised here; each names a contest and an option, but for the last two.
 STREAK = "streak_over_target"
 FOLD = "fold_over_target"
 BLOT = "blot_over_target"
@@ -47,6 +47,7 @@ STRUCK_OUT = "struck_out"
 TWO_TARGETS = "stroke_through_two_targets"
 UNCLEAR = "unclear_mark"
 PALE_PRINT = "pale_print"
+LIGHT_LOST = "light_marks_lost"
 
 #: Codes of classes in arrays: order is clearness.
 _NONE, _MARGINAL, _MARK = 0, 1, 2
@@ -78,6 +79,9 @@ NEXT_TARGET = 2.4
 #: Printed outlines seen less than this, on average of the unmarked targets: pale print;
 #: where their exact print is known, and where only their shape is.
 OWN_PRINT_SEEN, PRINT_SEEN = 0.99, 0.8
+#: Ink of this share of the inside is more than grain; so much in this many targets of a
+#: black-and-white scan, or this much in one, is what its limit has left of light marks.
+SPECK, LOST_TARGETS, REMAINS = 0.003, 3, 0.015
 #: Targets looked at one by one for lines through them; more than this many at once is
 #: one fault of the page, and all of them are left to a person.
 MOST_LOOKED_AT = 60
@@ -100,6 +104,7 @@ def judge(
     px_per_mm: float,
     thresholds: Thresholds,
     crossed: Sequence[tuple[int, Streak, float]],
+    upright: Gray | None = None,
 ) -> Judgement:
     """Judge all targets of a page.
 
@@ -111,8 +116,10 @@ def judge(
         thresholds: score limits.
         crossed: (target, streak, place): streaks over targets, with the px from the
             target's middle to the streak's.
+        upright: the page before it was turned straight (default: `gray`).
     """
     layout = templates.layout
+    upright = gray if upright is None else upright
     scores, sides = found.scores, found.sides
     codes: Codes = np.where(
         scores >= thresholds.definite, _MARK, np.where(scores >= thresholds.marginal, _MARGINAL, 0)
@@ -157,10 +164,23 @@ def judge(
         for i in (a, b):
             codes[i] = _MARGINAL
             reasons.setdefault(i, (TWO_TARGETS, "one stroke runs through two targets"))
+    specks, remains = (codes == _NONE) & (scores >= SPECK), (codes == _NONE) & (scores >= REMAINS)
+    many = int(np.count_nonzero(specks)) >= LOST_TARGETS
+    lost = (many or bool(remains.any())) and two_level(upright)
+    if lost:
+        codes[specks if many else remains] = _MARGINAL
     flags = [
         Flag(kind, words, layout.targets[i].contest_id, layout.targets[i].option_id)
         for i, (kind, words) in sorted(reasons.items())
     ]
+    if lost and many:
+        flags.append(
+            Flag(
+                LIGHT_LOST,
+                "a black-and-white scan with only specks left of some marks; others may be gone. "
+                "Look at the sheet, and scan in grey",
+            )
+        )
     unmarked = codes == _NONE
     expected = PRINT_SEEN if templates.blank is None else OWN_PRINT_SEEN
     if unmarked.any() and float(found.outline_seen[unmarked].mean()) < expected:

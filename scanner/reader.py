@@ -198,7 +198,9 @@ class PageReader:
         px_per_mm = fit.dpi / MM_PER_INCH
         streaks = find_streaks(page.upright, fit.paper, px_per_mm)
         crossed = _crossed(streaks, layout, x_up, y_up, px_per_mm)
-        judged = judge(page.gray, found, templates, px_per_mm, self.thresholds, crossed)
+        judged = judge(
+            page.gray, found, templates, px_per_mm, self.thresholds, crossed, page.upright
+        )
         x, y = _turned_back(x_up, y_up, turn, gray.shape[1], gray.shape[0])
         return PageReading(
             layout=layout,
