@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ def peer() -> Iterator[Peer]:
     `answer` turns each request into the bytes to be sent.
     """
     masters: list[int] = []
+    threads: list[threading.Thread] = []
+    over = threading.Event()
 
     def start(answer: Callable[[Frame], list[bytes]]) -> str:
         master, slave = os.openpty()
@@ -46,18 +49,25 @@ def peer() -> Iterator[Peer]:
 
         def run() -> None:
             reader = FrameReader()
-            while True:
+            while not over.is_set():
                 try:
+                    if not select.select([master], [], [], 0.05)[0]:
+                        continue
                     for request in reader.feed(os.read(master, 65_536)):
                         for data in answer(request):
                             os.write(master, data)
                 except OSError:
                     return
 
-        threading.Thread(target=run, daemon=True).start()
+        threads.append(threading.Thread(target=run, daemon=True))
+        threads[-1].start()
         return os.ttyname(slave)
 
     yield start
+    # A peer that still read would answer the next test, whose port may get the same number.
+    over.set()
+    for thread in threads:
+        thread.join()
     for master in masters:
         os.close(master)
 
