@@ -126,6 +126,10 @@ class Contest(_Model):
 
     def option_ids(self) -> tuple[str, ...]:
         """Ids of printed options in order, then those of the write-in lines."""
+        return self._option_ids
+
+    @cached_property
+    def _option_ids(self) -> tuple[str, ...]:
         return (
             *(option.id for option in self.options),
             *(f"{WRITE_IN_PREFIX}{i}" for i in range(self.write_ins)),

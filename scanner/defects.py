@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 #: Scan lines looked at for streaks (fewer along the sheet, where few scanners have them),
 #: and bands of them in each of which a streak is dark.
-STREAK_LINES, ACROSS_LINES, STREAK_BANDS = 96, 64, 8
+STREAK_LINES, ACROSS_LINES, STREAK_BANDS = 96, 40, 8
 #: A streak's column is darker than this share of the paper in this share of each band.
 STREAK_LEVEL, STREAK_SHARE = 0.78, 0.8
 #: A wider dark column is the scanner's bed beside the sheet, mm.

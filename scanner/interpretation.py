@@ -153,6 +153,7 @@ def _collect(
     pages: Iterable[PageReading], contest_ids: set[str], election: Election, profile: Profile
 ) -> dict[str, _Seen]:
     seen = {contest_id: _Seen() for contest_id in contest_ids}
+    least_written = profile.marks.write_in
     known = {contest_id: frozenset(_option_ids(election, contest_id)) for contest_id in contest_ids}
     for page in pages:
         for target, mark, write_in in zip(
@@ -167,7 +168,7 @@ def _collect(
                 )
             contest.add(target.option_id, mark)
             # NaN (no write-in area) compares false.
-            if write_in >= profile.marks.write_in:
+            if write_in >= least_written:
                 contest.write_ins.add(target.option_id)
     return seen
 

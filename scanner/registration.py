@@ -152,21 +152,26 @@ def _register(
     deep: bool,
 ) -> Registration:
     height, width = gray.shape
-    lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}
-    inks = []
+    searched = []
+    slopes = []
     for name, edge in form.by_edge.items():
         found = find_candidates(gray, edge, ppm, threshold, step, deep=deep)
         centre = (height if name in ("left", "right") else width) / 2
         member, slope = best_line(found, ppm, centre, edge.along_mm.size)
-        along, across, ink = refine(gray, edge, ppm, found, member)
-        if along.size >= 4:
-            slope = straight(along, across)[0]
+        searched.append((edge, found, member))
+        slopes.append(slope)
+    lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}
+    inks = []
+    for (edge, _, _), coarse, (along, across, ink) in zip(
+        searched, slopes, refine(gray, ppm, searched), strict=True
+    ):
+        slope = straight(along, across)[0] if along.size >= 4 else coarse
         inks.append(ink)
         turned = math.degrees(math.atan(slope))
         if along.size >= SKEW_SEEN_MARKS and abs(turned) > thresholds.max_skew_deg:
             # A tilted edge leaves its strip, so its marks are few: say the cause, not that.
             raise _too_skewed(turned, thresholds)
-        lines[name] = (edge, along, across, slope)
+        lines[edge.edge] = (edge, along, across, slope)
     _check_edges(lines)
     skew = _skew(lines)
     if abs(skew) > thresholds.max_skew_deg:

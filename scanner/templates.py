@@ -46,10 +46,11 @@ SEARCH_STEP_MM, WIDEN_MM = 0.26, 0.14
 NEIGHBOURS = 12
 #: Samples across and down a write-in area.
 AREA_SAMPLES = (96, 24)
-#: Two scales nearer than this share one set of templates.
-SCALE_STEP = 0.012
-#: Sets kept for a page: a pile comes from few scanners.
-SETS_KEPT = 3
+#: Two scales nearer than this share one set of templates: over half a target it comes to
+#: 0.03 mm at most.
+SCALE_STEP = 0.02
+#: Sets kept for a page: a pile comes from few scanners, each stretching a little both ways.
+SETS_KEPT = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ step by step, so that a page that slipped in the rollers still numbers right.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -154,19 +155,33 @@ def _reference(form: EdgeForm, low: Floats, high: Floats) -> Floats:
 
 
 def refine(
-    gray: Gray, form: EdgeForm, ppm: float, found: Candidates, which: npt.NDArray[np.bool_]
-) -> tuple[Floats, Floats, Floats]:
-    """Some candidates measured at full resolution: along, across, and their grey levels."""
-    along, low, high, ink = _refined(
-        gray,
-        form.edge in ("left", "right"),
-        found.along[which],
-        found.low[which],
-        found.high[which],
-        form.thickness_mm * ppm,
-        found.step,
-    )
-    return along, _reference(form, low, high), ink
+    gray: Gray, ppm: float, found: Sequence[tuple[EdgeForm, Candidates, npt.NDArray[np.bool_]]]
+) -> list[tuple[Floats, Floats, Floats]]:
+    """Some candidates of each edge measured at full resolution: along, across and grey levels.
+
+    Edges that lie the same way are measured together.
+    """
+    out: list[tuple[Floats, Floats, Floats]] = [(np.zeros(0),) * 3] * len(found)
+    for upright in (True, False):
+        own = [k for k, part in enumerate(found) if (part[0].edge in ("left", "right")) is upright]
+        if not own:
+            continue
+        parts = [found[k] for k in own]
+        along, low, high, ink = _refined(
+            gray,
+            upright,
+            np.concatenate([c.along[which] for _, c, which in parts]),
+            np.concatenate([c.low[which] for _, c, which in parts]),
+            np.concatenate([c.high[which] for _, c, which in parts]),
+            parts[0][0].thickness_mm * ppm,
+            parts[0][1].step,
+        )
+        start = 0
+        for k, (form, _, which) in zip(own, parts, strict=True):
+            here = slice(start, start + int(np.count_nonzero(which)))
+            start = here.stop
+            out[k] = (along[here], _reference(form, low[here], high[here]), ink[here])
+    return out
 
 
 def _cut_border(ink: Gray, thickness: float) -> None:
