@@ -22,6 +22,9 @@ from election.errors import ProfileError
 #: Kinds of contest, as in `election.model.Contest.kind`.
 ContestKind = Literal["party_list", "candidate", "measure"]
 
+#: What becomes of ink that is neither print nor vote.
+ForeignMarks = Literal["ignore", "note", "review"]
+
 #: What a control ratio may name: figures of one kind of paper in one precinct.
 CONTROL_FIGURES = (
     "registered",
@@ -46,6 +49,9 @@ class MarkRules(_Table):
 
     `rule` "exactly_one": one mark a contest, none or more makes the ballot invalid.
     `rule` "up_to_n": up to `votes_allowed` marks count; more is an overvote of that contest.
+    `foreign_marks`: ink that is neither print nor vote, by which a voter might be known
+    (SEED-23): "ignore" does not look for it, "note" writes it down, "review" leaves the
+    sheet to a person.
     """
 
     rule: Literal["exactly_one", "up_to_n"]
@@ -56,6 +62,7 @@ class MarkRules(_Table):
     marginal: float = Field(gt=0, lt=1)
     definite: float = Field(gt=0, lt=1)
     write_in: float = Field(default=0.05, gt=0, lt=1)
+    foreign_marks: ForeignMarks = "ignore"
 
     @model_validator(mode="after")
     def _in_order(self) -> MarkRules:

@@ -154,10 +154,15 @@ class OwnCodes:
                 formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]),
                 try_downscale=False,
             )
-            for code in found:
-                decoded = _try(decode_text, code.text)
-                if decoded is not None:
-                    return decoded
+            codes = [c for code in found if (c := _try(decode_text, code.text)) is not None]
+            if len(codes) > 1:
+                raise PageRefusedError(
+                    RefusalReason.TWO_SHEETS,
+                    "two QR codes stand where one is printed: pull the sheets apart and feed "
+                    "them one by one, or look for a pasted code",
+                )
+            if codes:
+                return codes[0]
         return None
 
     def _nearest(self, bits: npt.NDArray[np.int_]) -> PageCode | None:

@@ -142,9 +142,11 @@ def _one_sheet(pages: Sequence[PageReading]) -> tuple[str, str | None]:
             )
     numbers = [page.layout.page for page in pages]
     if len(set(numbers)) < len(numbers):
+        twice = ", ".join(str(n) for n in sorted(set(numbers)) if numbers.count(n) > 1)
         raise PageRefusedError(
             RefusalReason.DUPLICATE_SIDE,
-            f"the same side came twice in one sheet (pages {sorted(numbers)}). Scan it again",
+            f"the same side came twice in one sheet (page {twice}). If it is one ballot, scan "
+            "both of its sides again; if two ballots were taken for one, feed them one by one",
         )
     return styles.pop(), precincts.pop() if precincts else None
 

@@ -18,15 +18,18 @@ from election.geometry import LONG_MM
 from election.importers.vxsuite import MARK_WIDTH_MM, VxElection
 from election.layout import BallotLayout, PageLayout
 from election.model import Election
-from election.profile import Profile
+from election.profile import ForeignMarks, Profile
 from scanner.defects import Streak, find_streaks
+from scanner.double_feed import check_ghost
 from scanner.errors import PageRefusedError, RefusalReason
-from scanner.identify import Identifier, NewHampshireCodes, OwnCodes, PageIdentity
+from scanner.foreign import ForeignInk
+from scanner.identify import NOTE, Identifier, NewHampshireCodes, OwnCodes, PageIdentity
 from scanner.judgement import judge
 from scanner.measure import OUTLINE_SEEN, Measurement, measure
 from scanner.page_form import FormKind, PageForm, form_of
 from scanner.reading import Flag, MarkClass, PageReading, Thresholds
 from scanner.registration import Registration, register, tilt_of
+from scanner.scale import check_scale
 from scanner.straighten import LEANS_MUCH_DEG, Turned, straighten
 from scanner.templates import PageTemplates, drawn_templates, printed_templates
 from scanner.timing_marks import paper_and_threshold
@@ -80,9 +83,17 @@ class _Family:
 class PageReader:
     """Reads pages of one election. Build it once; `read` is then pure."""
 
-    def __init__(self, families: Sequence[_Family], thresholds: Thresholds) -> None:
+    def __init__(
+        self,
+        families: Sequence[_Family],
+        thresholds: Thresholds,
+        foreign: ForeignInk | None = None,
+        foreign_marks: ForeignMarks = "ignore",
+    ) -> None:
         self._families = tuple(families)
         self.thresholds = thresholds
+        self._foreign = foreign
+        self._foreign_marks = foreign_marks
 
     @classmethod
     def for_layouts(
@@ -91,8 +102,12 @@ class PageReader:
         layouts: Sequence[BallotLayout],
         blanks: dict[tuple[str, int], Gray],
         thresholds: Thresholds,
+        foreign_marks: ForeignMarks = "ignore",
     ) -> PageReader:
-        """A reader of our own print; `blanks` are blank rasters by (style id, page)."""
+        """A reader of our own print; `blanks` are blank rasters by (style id, page).
+
+        `foreign_marks`: what becomes of ink that is neither print nor vote.
+        """
         by_paper: dict[str, list[BallotLayout]] = {}
         for layout in layouts:
             by_paper.setdefault(layout.paper, []).append(layout)
@@ -110,7 +125,7 @@ class PageReader:
             )
             for group in by_paper.values()
         ]
-        return cls(families, thresholds)
+        return cls(families, thresholds, ForeignInk(blanks), foreign_marks)
 
     @classmethod
     def for_vxsuite(cls, imported: VxElection, thresholds: Thresholds) -> PageReader:
@@ -123,13 +138,17 @@ class PageReader:
         )
         return cls([family], thresholds)
 
-    def read(self, gray: Gray, *, style_id: str | None = None) -> PageReading:
+    def read(
+        self, gray: Gray, *, style_id: str | None = None, dpi: float | None = None
+    ) -> PageReading:
         """Read one page.
 
         Args:
             gray: uint8[h, w], any of the four orientations, 150 to 400 dpi.
             style_id: the ballot style that the sheet's other side has named, for forms
                 whose back names none.
+            dpi: the resolution that the scan's file states, to tell a print of the wrong
+                size by; None where it states none.
 
         Raises:
             PageRefusedError: the page cannot be trusted; its reason says why.
@@ -144,7 +163,7 @@ class PageReader:
             for turn in turns:
                 upright = np.ascontiguousarray(np.rot90(gray, -turn // 90))
                 try:
-                    return self._read_upright(gray, upright, turn, family, style_id)
+                    return self._read_upright(gray, upright, turn, family, style_id, dpi)
                 except PageRefusedError as refusal:
                     refusals.append(refusal)
         if is_blank(gray):
@@ -152,7 +171,13 @@ class PageReader:
         raise _weightiest(refusals)
 
     def _read_upright(
-        self, gray: Gray, upright: Gray, turn: int, family: _Family, style_id: str | None
+        self,
+        gray: Gray,
+        upright: Gray,
+        turn: int,
+        family: _Family,
+        style_id: str | None,
+        dpi: float | None,
     ) -> PageReading:
         """Read a page in one of its turns."""
         page = Turned.as_it_is(upright)
@@ -170,10 +195,24 @@ class PageReader:
             page = straighten(upright, fit.skew_deg + page.angle_deg, fit.paper)
             fit = _register_again(page, family, self.thresholds)
         _check_dpi(fit)
+        check_ghost(page.gray, fit)
         identity = family.identifier.identify(page.gray, fit, style_id)
         if identity is None:
             raise _no_code()
+        seen = (*check_scale(fit, dpi), *self._foreign_ink(page, fit, identity))
+        identity = replace(identity, flags=(*identity.flags, *seen))
         return self._measure(gray, page, turn, fit, identity, family)
+
+    def _foreign_ink(
+        self, page: Turned, fit: Registration, identity: PageIdentity
+    ) -> tuple[Flag, ...]:
+        """Ink beside print and marks, as the profile wishes it told."""
+        if self._foreign is None or self._foreign_marks == "ignore":
+            return ()
+        found = self._foreign.find(page.gray, fit, identity.layout)
+        if self._foreign_marks == "note":
+            return tuple(Flag(NOTE, flag.detail) for flag in found)
+        return found
 
     def _by_shape(self, gray: Gray) -> list[_Family]:
         aspect = max(gray.shape) / min(gray.shape)
@@ -222,7 +261,7 @@ class PageReader:
 
     def with_thresholds(self, thresholds: Thresholds) -> PageReader:
         """The same reader with other thresholds."""
-        return PageReader(self._families, replace(thresholds))
+        return PageReader(self._families, replace(thresholds), self._foreign, self._foreign_marks)
 
 
 def _register_again(page: Turned, family: _Family, thresholds: Thresholds) -> Registration:

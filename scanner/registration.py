@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from election.layout import Edge
+from scanner.double_feed import check_second_row
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.page_form import EdgeForm, PageForm
 from scanner.reading import Thresholds
@@ -158,6 +159,7 @@ def _register(
         found = find_candidates(gray, edge, ppm, threshold, step, deep=deep)
         centre = (height if name in ("left", "right") else width) / 2
         member, slope = best_line(found, ppm, centre, edge.along_mm.size)
+        check_second_row(found, member, edge, ppm)
         searched.append((edge, found, member))
         slopes.append(slope)
     lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from election.design import design_ballot
 from election.importers.vxsuite import VxElection
@@ -65,7 +66,9 @@ class SheetReader:
         if reader is None:
             layouts = [design_ballot(election, profile, s.id) for s in election.ballot_styles]
             blanks = blank_references(election, profile, layouts)
-            reader = PageReader.for_layouts(election, layouts, blanks, limits)
+            reader = PageReader.for_layouts(
+                election, layouts, blanks, limits, profile.marks.foreign_marks
+            )
         self.pages = reader
 
     @classmethod
@@ -77,19 +80,20 @@ class SheetReader:
         reader = PageReader.for_vxsuite(imported, limits)
         return cls(imported.election, profile, reader=reader)
 
-    def read_pages(self, pages: Sequence[Gray]) -> SheetResult:
+    def read_pages(self, pages: Sequence[Gray], dpi: Sequence[float | None] = ()) -> SheetResult:
         """One sheet's sides, grey uint8[h, w] each, to its interpretation.
 
-        A blank side beside a readable one is the unprinted back and is left out.
+        A blank side beside a readable one is the unprinted back and is left out. `dpi` is
+        what each side's file states, where it states any.
 
         Raises:
             PageRefusedError: a side cannot be trusted, or the sides are not one sheet.
         """
         readings: list[PageReading] = []
         blank: PageRefusedError | None = None
-        for page in pages:
+        for page, told in zip_longest(pages, dpi[: len(pages)]):
             try:
-                readings.append(self.pages.read(page))
+                readings.append(self.pages.read(page, dpi=told))
             except PageRefusedError as refusal:
                 if refusal.reason is not RefusalReason.EMPTY:
                     raise
@@ -100,10 +104,10 @@ class SheetReader:
 
     def read_images(self, images: Sequence[bytes]) -> SheetResult:
         """The same from encoded images (PNG, JPEG, TIFF, PDF)."""
-        pages: list[Gray] = []
+        pages: list[DecodedPage] = []
         for number, image in enumerate(images, start=1):
             for page in decode_pages(image, name=f"side {number}"):
                 if not isinstance(page, DecodedPage):
                     raise PageRefusedError(page.reason, page.detail)
-                pages.append(page.gray)
-        return self.read_pages(pages)
+                pages.append(page)
+        return self.read_pages([p.gray for p in pages], [p.dpi for p in pages])

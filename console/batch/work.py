@@ -72,6 +72,7 @@ class Side:
     file: FileRef
     page: int
     gray: Gray | None = None
+    dpi: float | None = None
     seen: PageReading | None = None
     refusal: PageRefusedError | None = None
 
@@ -204,7 +205,7 @@ class _Reader:
                 page = decoded.index + 1
                 side = Side(file, page)
                 if isinstance(decoded, DecodedPage):
-                    side.gray = decoded.gray
+                    side.gray, side.dpi = decoded.gray, decoded.dpi
                     front = before.seen if before is not None and before.is_front() else None
                     self._read(side, front)
                 else:
@@ -221,7 +222,7 @@ class _Reader:
             return
         try:
             style = None if front is None else front.layout.ballot_style_id
-            side.seen = self._sheets.pages.read(side.gray, style_id=style)
+            side.seen = self._sheets.pages.read(side.gray, style_id=style, dpi=side.dpi)
             side.refusal = None
         except PageRefusedError as refusal:
             side.refusal = refusal

@@ -1,0 +1,115 @@
+"""Two sheets drawn in together: another sheet's timing marks in a row beside an edge's own,
+or showing dimly between them.
+
+The length of a scan tells only sheets that lie far apart (`registration`). Of nearer ones
+the second sheet's last row sticks out under the first one's; where it does not, thin paper
+lets the second one's marks through. Sheets of one style differ in nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from election.geometry import LONG_MM, SHORT_MM
+from scanner.errors import PageRefusedError, RefusalReason
+from scanner.page_form import EdgeForm
+from scanner.timing_marks import Candidates, Gray, best_line, chain
+
+if TYPE_CHECKING:
+    from scanner.registration import Registration
+
+#: A second row has at least this share of the edge's marks, evenly spaced as they are …
+SECOND_ROW_SHARE = 0.6
+#: … and this much between it and the first row, mm: what is nearer is a mark in pieces.
+ROWS_APART_MM = 2.0
+#: Light that a second sheet's marks take away between the sheet's own, share of the paper's.
+#: The print of the sheet's own back takes away less (`synthesis.NORMAL`: 8 %) and lies
+#: behind its own marks.
+GHOST_SHARE = 0.08
+#: Places looked at on either side of the middle between two marks, mm.
+GHOST_REACH_MM = 0.6
+_STEPS_MM = np.array([-1.0, 0.0, 1.0]) * GHOST_REACH_MM
+#: Places across the marks, from their outer end inwards, and one on bare paper, mm.
+_ACROSS_MM = np.array([0.25 * SHORT_MM, 0.75 * SHORT_MM, LONG_MM + 2.0])
+_WORDS = "pull the sheets apart and feed them one by one"
+
+
+def check_second_row(
+    found: Candidates, member: npt.NDArray[np.bool_], edge: EdgeForm, ppm: float
+) -> None:
+    """Refuse a page with two rows of marks along one edge.
+
+    Args:
+        found: everything mark-like along the edge.
+        member: which of it is the edge's own row.
+        edge: the marks as printed.
+        ppm: px per mm, roughly.
+
+    Raises:
+        PageRefusedError: two sheets.
+    """
+    count = edge.along_mm.size
+    if member.size - np.count_nonzero(member) < SECOND_ROW_SHARE * count or not member.any():
+        return
+    # Across the edge both rows' middles, so that marks of any length and cut ones compare.
+    own = float(np.median(((found.low + found.high) / 2)[member]))
+    other = ~member
+    rest = Candidates(
+        found.along[other], found.across[other], found.low[other], found.high[other], found.step
+    )
+    second, _ = best_line(rest, ppm, float(found.along.mean()), count)
+    if np.count_nonzero(second) < SECOND_ROW_SHARE * count:
+        return
+    apart = abs(float(np.median(((rest.low + rest.high) / 2)[second])) - own)
+    pitch = (edge.along_mm[-1] - edge.along_mm[0]) / (count - 1) * ppm
+    even, _ = chain(np.sort(rest.along[second]), pitch)
+    if apart < ROWS_APART_MM * ppm or even.size < SECOND_ROW_SHARE * count:
+        return
+    raise PageRefusedError(
+        RefusalReason.TWO_SHEETS,
+        f"a second row of {even.size} timing marks stands {apart / ppm:.0f} mm from the "
+        f"{edge.edge} edge's own: two sheets were drawn in together; {_WORDS}",
+    )
+
+
+def check_ghost(gray: Gray, fit: Registration) -> None:
+    """Refuse a page of our own print with another sheet's marks showing between its own.
+
+    Args:
+        gray: uint8[h, w], as it was registered.
+        fit: its map.
+
+    Raises:
+        PageRefusedError: two sheets.
+    """
+    if fit.form.kind != "ballotbench":
+        return
+    shares = [_ghost_at(gray, fit, name) for name in ("left", "right")]
+    if min(shares) >= GHOST_SHARE:
+        raise PageRefusedError(
+            RefusalReason.TWO_SHEETS,
+            "another sheet's timing marks show between this one's: two sheets were drawn in "
+            f"together; {_WORDS}",
+        )
+
+
+def _ghost_at(gray: Gray, fit: Registration, name: Literal["left", "right"]) -> float:
+    """Light missing midway between most marks of a side, as a share of the paper's."""
+    edge = fit.form.by_edge[name]
+    # The edge's own curve moved inwards is nearer than the whole map needs to be asked.
+    y = ((edge.along_mm[1:] + edge.along_mm[:-1]) / 2)[:, None] + _STEPS_MM
+    inwards = _ACROSS_MM * (fit.dpi / 25.4) * (1 if name == "left" else -1)
+    mm, curve_x, curve_y = fit.curves[name]
+    rows = (np.interp(y, mm, curve_y) + 0.5).astype(np.intp)[..., None]
+    columns = (np.interp(y, mm, curve_x)[..., None] + inwards + 0.5).astype(np.intp)
+    high, wide = gray.shape
+    grey = gray[
+        np.minimum(np.maximum(rows, 0), high - 1), np.minimum(np.maximum(columns, 0), wide - 1)
+    ]
+    grey.sort(axis=0)
+    light = grey[grey.shape[0] // 2].astype(np.float64)
+    paper = max(float(light[:, -1].max()), 1.0)
+    return 1 - float(light[:, :-1].mean(axis=1).min()) / paper
