@@ -1,4 +1,4 @@
-"""Ink that is neither print nor vote, two sheets at once, copies at another scale: named."""
+"""Ink that is neither print nor vote (SEED-23), two sheets, other scales: all of them named."""
 
 from __future__ import annotations
 
