@@ -82,6 +82,9 @@ OWN_PRINT_SEEN, PRINT_SEEN = 0.99, 0.8
 #: Ink of this share of the inside is more than grain; so much in this many targets of a
 #: black-and-white scan, or this much in one, is what its limit has left of light marks.
 SPECK, LOST_TARGETS, REMAINS = 0.003, 3, 0.015
+#: Printed outlines less dark than this, on average of the unmarked targets: the limit of a
+#: black-and-white scan lies so low that a pencil's marks can be gone without a trace.
+OUTLINE_LEFT = 0.77
 #: Targets looked at one by one for lines through them; more than this many at once is
 #: one fault of the page, and all of them are left to a person.
 MOST_LOOKED_AT = 60
@@ -173,15 +176,21 @@ def judge(
         Flag(kind, words, layout.targets[i].contest_id, layout.targets[i].option_id)
         for i, (kind, words) in sorted(reasons.items())
     ]
-    if lost and many:
+    unmarked = codes == _NONE
+    thinned = (
+        templates.blank is not None
+        and unmarked.any()
+        and float(found.outline_dark[unmarked].mean()) < OUTLINE_LEFT
+        and two_level(upright)
+    )
+    if thinned or (lost and many):
         flags.append(
             Flag(
                 LIGHT_LOST,
-                "a black-and-white scan with only specks left of some marks; others may be gone. "
-                "Look at the sheet, and scan in grey",
+                "a black-and-white scan that has lost thin print or most of some marks; light "
+                "marks may be gone. Look at the sheet, and scan in grey or with a lighter limit",
             )
         )
-    unmarked = codes == _NONE
     expected = PRINT_SEEN if templates.blank is None else OWN_PRINT_SEEN
     if unmarked.any() and float(found.outline_seen[unmarked].mean()) < expected:
         flags.append(

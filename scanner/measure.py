@@ -63,7 +63,8 @@ class Measurement:
     `LIGHT` as dark as ink has to be. `sides` float32[n, 4]: dark share of the free paper
     above, below, left and right of it (NaN where print hides all of it). `x_px`, `y_px`:
     its place. `write_in_scores` (NaN without an area). `outline_seen`: share of the printed
-    outline seen, 0..1. `ink_level`, `light_level`: grey levels below which its pixels
+    outline seen within a hair's breadth, 0..1; `outline_dark`: share of it that is dark just
+    where it is printed. `ink_level`, `light_level`: grey levels below which its pixels
     were ink, and no longer paper. `corner` int64[n, 2] and `size`: its window in the scan.
     """
 
@@ -74,6 +75,7 @@ class Measurement:
     y_px: Shares
     write_in_scores: Shares
     outline_seen: Shares
+    outline_dark: Shares
     ink_level: Shares
     light_level: Shares
     corner: Index
@@ -127,6 +129,7 @@ def measure(gray: Gray, fit: Registration, templates: PageTemplates) -> Measurem
         y_px=(np.rint(y) + placed.fine[:, 0]).astype(np.float32),
         write_in_scores=write_in,
         outline_seen=placed.seen,
+        outline_dark=placed.dark,
         ink_level=ink_level.astype(np.float32),
         light_level=light_level.astype(np.float32),
         corner=corner,
@@ -138,13 +141,14 @@ def measure(gray: Gray, fit: Registration, templates: PageTemplates) -> Measurem
 class _Placed:
     """Where each outline is: its `centre` int64[n, 2] (y, x) px in the scan, its `shift`
     int64[n, 2] from the expected place, the same to a part of a pixel (`fine`), whether it
-    was found by itself, its share seen, and the paper's level about it."""
+    was found by itself, its shares seen and dark, and the paper's level about it."""
 
     centre: Index
     shift: Index
     fine: Floats
     sure: npt.NDArray[np.bool_]
     seen: Shares
+    dark: Shares
     paper: Shares
 
 
@@ -201,9 +205,17 @@ def _place(
     shift, fine, kept = _agree(shift, fine, sure, neighbours, NEIGHBOUR_MM * scaled.px_x)
     shift = np.clip(shift, -scaled.reach, scaled.reach)
     move = shift[:, 0] * wide_px + shift[:, 1]
-    seen = wide.take(scaled.line + move) < paper * (1 - PRINT)
+    line, limit_level = scaled.line + move, paper * (1 - PRINT)
+    seen = wide.take(line) < limit_level
+    dark = windows.ravel().take(line) < limit_level
     return _Placed(
-        expected + shift, shift, fine, sure & kept, seen.mean(axis=0).astype(np.float32), paper
+        centre=expected + shift,
+        shift=shift,
+        fine=fine,
+        sure=sure & kept,
+        seen=seen.mean(axis=0).astype(np.float32),
+        dark=dark.mean(axis=0).astype(np.float32),
+        paper=paper,
     )
 
 
