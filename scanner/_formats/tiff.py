@@ -97,7 +97,9 @@ def _tiff_page(
     limits.check(*image.size)
     tags = image.tag_v2
     for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
-        places = zip(_numbers(tags.get(offsets)), _numbers(tags.get(counts)), strict=False)
+        places = zip(
+            _numbers(tags.get(offsets), limits), _numbers(tags.get(counts), limits), strict=False
+        )
         for offset, count in places:
             # Fax decoders fill a missing end with white paper, which would erase marks.
             if offset + count > len(data):
@@ -139,7 +141,13 @@ def _whole_directories(data: bytes, most: int) -> int:
     return most
 
 
-def _numbers(value: object) -> tuple[int, ...]:
-    if isinstance(value, int):
-        return (value,)
-    return tuple(int(v) for v in value) if isinstance(value, tuple) else ()
+def _numbers(value: object, limits: Limits) -> tuple[int, ...]:
+    """A tag's whole numbers; one that holds anything else is damaged, and its page refused:
+    where the strips lie could not be checked."""
+    if value is None:
+        return ()
+    values = value if isinstance(value, tuple) else (value,)
+    numbers = tuple(v for v in values if isinstance(v, int))
+    if len(numbers) < len(values):
+        raise limits.unreadable("is a damaged TIFF (no numbers where its strips lie). Scan again")
+    return numbers
