@@ -12,7 +12,7 @@ JOBS    ?= auto
 # Where `make demo` writes.
 OUT     ?= demo-out
 
-.PHONY: help setup demo test lint bench accuracy fuzz lock traceability system-deps clean
+.PHONY: help setup demo test lint bench accuracy fuzz soak lock traceability system-deps clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +72,10 @@ accuracy: $(VENV)/.base  ## read ten million target positions of known truth; do
 
 fuzz: $(VENV)/.base  ## 100,000 damaged files and 10,000 odd arrays: read or refused, no more
 	@$(BIN)/python -m tools.fuzz $(FUZZ_ARGS)
+
+# Each part of it has a small version among the tests.
+soak: $(VENV)/.test  ## long runs: 2,000 cuts of device, scanner and cable
+	@$(BIN)/python -m tests.firmware_sim.cuts $(CUTS_ARGS)
 
 # --- Upkeep ---------------------------------------------------------------------------------
 

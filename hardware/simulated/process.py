@@ -36,6 +36,11 @@ class SimulatedScanner:
         """Jam it ("jam", "double_feed", "box_full"), or clear the fault with None."""
         self._paper.set_fault(word)
 
+    @property
+    def running(self) -> bool:
+        """Is the process alive?"""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """Cut its power: SIGKILL."""
         self._process.kill()

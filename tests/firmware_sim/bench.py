@@ -19,7 +19,7 @@ from typing import Any
 from election.model import Election
 from election.profile import load_profile
 from firmware_sim import trust
-from firmware_sim.device import DeviceSetup
+from firmware_sim.device import DeviceSetup, DeviceState, PrecinctDevice
 from hardware.errors import FeederError
 from hardware.interface import FeederStatus, HeldSheet, PaperPlace
 from scanner.errors import PageRefusedError, RefusalReason
@@ -239,3 +239,13 @@ def setup(keys: Path, profile: str = "us-general") -> DeviceSetup:
     return DeviceSetup(
         election(profile), load_profile(profile), PRECINCT, trust.DeviceSigner.load(keys, DEVICE)
     )
+
+
+def polls_open(device: PrecinctDevice) -> bool:
+    """Does the device take sheets?"""
+    return device.state is DeviceState.POLLS_OPEN
+
+
+def open_polls(device: PrecinctDevice) -> None:
+    """From a configured device to open polls."""
+    device.open_polls()
