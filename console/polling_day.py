@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from firmware_sim.day import close_day, open_day
 from firmware_sim.device import DeviceState, OutcomeKind, PrecinctDevice, SheetOutcome
 from firmware_sim.errors import HumanStepError
+from firmware_sim.roles import Person
 from hardware.errors import FeederError
 
 #: A fault is tried again this often, one after the other, before the device stops.
 MAX_FAULTS = 5
 
+_BEFORE = frozenset(
+    {
+        DeviceState.UNCONFIGURED,
+        DeviceState.CONFIGURED,
+        DeviceState.SELF_TESTED,
+        DeviceState.ZERO_PRINTED,
+        DeviceState.ZERO_SIGNED,
+    }
+)
 
-def play_day(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) -> None:
+
+def play_day(
+    device: PrecinctDevice,
+    tell: Callable[[SheetOutcome], None],
+    *,
+    present: Sequence[Person] = (),
+) -> None:
     """Open the polls, take sheets until the tray is empty, close and print the results.
 
     A device that stopped in mid-day goes on where it was. `tell` hears what became of
-    each sheet.
+    each sheet; `present` are those who act all day.
 
     Raises:
         HumanStepError: a person must say where a sheet is.
         FeederError: the scanner's fault does not go away; the polls stay open.
+        StateError: the self-test fails, or a step is not allowed.
     """
-    if device.state is DeviceState.CONFIGURED:
-        device.open_polls()
+    if device.state in _BEFORE:
+        open_day(device, present=present)
+    if device.state is DeviceState.PAUSED:
+        device.resume(present=present)
     if device.state is DeviceState.POLLS_OPEN:
         _take_sheets(device, tell)
-        device.close_polls()
-    elif device.state is DeviceState.POLLS_CLOSED and not device.results_printed:
-        device.close_polls()
+        close_day(device, present=present)
+    elif device.state is DeviceState.POLLS_CLOSED:
+        close_day(device, present=present)
 
 
 def _take_sheets(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) -> None:

@@ -80,11 +80,20 @@ class InvalidGround(_Table):
 
 
 class DeviceRules(_Table):
-    """What the precinct device does with a sheet before it drops into the box."""
+    """What the precinct device does with a sheet before it drops into the box.
+
+    `return_…`: grounds for which the sheet is shown to its voter, or returned where there is
+    no voter's screen. `ask_undervoted`: show it also where fewer options are marked than
+    allowed (never returned for that without a screen). `voter_may_cast`: the voter may cast
+    it as it is; else it is always returned. `accept_on_second_feed`: without a screen, the
+    sheet fed again at once is taken.
+    """
 
     return_overvoted: bool
     return_blank: bool
     return_needs_review: bool
+    ask_undervoted: bool = False
+    voter_may_cast: bool = True
     accept_on_second_feed: bool = True
 
 

@@ -134,6 +134,19 @@ class Journal:
             self._write_state(document)
             self._append(at, kind, detail)
 
+    def clear_records(
+        self, document: Mapping[str, Any], *, at: datetime, kind: str, detail: Detail
+    ) -> None:
+        """Drop every record (secure delete), replace the state document and log one event, in
+        one transaction; then write the file anew. For a change of mode only."""
+        if self.open_intention() is not None:
+            raise JournalError(f"{self._path}: a sheet is not settled yet; recover first")
+        with self._transaction(wipe=True):
+            self._db.execute("DELETE FROM records")
+            self._write_state(document)
+            self._append(at, kind, detail)
+        self.rewrite()
+
     # --- sheets ----------------------------------------------------------------------
 
     def intend(self, token: str, record: CastVoteRecord) -> None:

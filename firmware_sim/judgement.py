@@ -1,19 +1,25 @@
 """What the device makes of a sheet and of an open step: pure rules, no paper moved.
 
-`judge` says what is to become of a sheet before it may drop into the box; `place_verdict`
-what a cut left behind. The device acts on both.
+`refuse` says which sheets are not this device's, `question` what to show the voter before a
+sheet may drop into the box, `place_verdict` what a cut left behind. The device acts on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
 from election.profile import DeviceRules
 from firmware_sim.journal import Intention
+from firmware_sim.states import Mode
+from firmware_sim.voter import GROUND_WORDS, Question
 from hardware.interface import FeederStatus, PaperPlace
+from scanner.interpretation import UNMARKED_WRITE_IN
 from scanner.reading import ContestStatus, SheetInterpretation
+
+#: The one ground for which a sheet is shown but never returned unasked.
+UNDERVOTED = "undervoted"
 
 
 class OutcomeKind(StrEnum):
@@ -36,51 +42,71 @@ class SheetOutcome:
     detail: str = ""
 
 
-#: What is said to a voter whose sheet comes back, by ground.
-_RETURN_WORDS: Mapping[str, str] = {
-    "overvoted": "more options are marked than allowed; feed it again to cast it so",
-    "blank": "nothing is marked; feed it again to cast it blank",
-    "needs_review": "a mark is not clear; correct it or feed it again to have a person look",
-}
+def refuse(
+    sheet: SheetInterpretation, *, precinct_id: str, style_ids: Collection[str], mode: Mode
+) -> SheetOutcome | None:
+    """Why a sheet that could be read is not one of this device's; None where it is.
 
-
-def judge(
-    sheet: SheetInterpretation,
-    rules: DeviceRules,
-    *,
-    precinct_id: str,
-    style_ids: Collection[str],
-    last_return: tuple[str, str] | None,
-) -> SheetOutcome:
-    """Accept, return or refuse a sheet that could be read.
-
-    A sheet of another precinct or style is refused. One with a ground that the profile
-    names is returned, unless it is the one just returned, fed again: a device knows no
-    sheets, so that is the very next one, of the same style, for the same ground
-    (`last_return`: style and ground of the sheet before, if it was returned).
+    Refused are sheets of the other mode (and samples, always), of another precinct, and of
+    a style that the precinct does not use (NVT-04).
     """
+    if sheet.ballot_kind != mode.value:
+        detail = f"the sheet is a {sheet.ballot_kind} ballot, the device is in {mode.value} mode"
+        return SheetOutcome(OutcomeKind.REFUSED, "wrong_mode", detail)
     if sheet.precinct_id not in (None, precinct_id):
         detail = f"the sheet is of precinct {sheet.precinct_id}"
         return SheetOutcome(OutcomeKind.REFUSED, "wrong_precinct", detail)
     if sheet.ballot_style_id not in style_ids:
         detail = f"sheets of style {sheet.ballot_style_id} are not used in this precinct"
         return SheetOutcome(OutcomeKind.REFUSED, "wrong_style", detail)
-    ground = _return_ground(sheet, rules)
-    again = rules.accept_on_second_feed and last_return == (sheet.ballot_style_id, ground)
-    if ground is None or again:
-        return SheetOutcome(OutcomeKind.ACCEPTED)
-    return SheetOutcome(OutcomeKind.RETURNED, ground, _RETURN_WORDS[ground])
-
-
-def _return_ground(sheet: SheetInterpretation, rules: DeviceRules) -> str | None:
-    statuses = [contest.status for contest in sheet.contests]
-    if rules.return_needs_review and sheet.needs_review:
-        return "needs_review"
-    if rules.return_overvoted and ContestStatus.OVERVOTE in statuses:
-        return "overvoted"
-    if rules.return_blank and all(status is ContestStatus.BLANK for status in statuses):
-        return "blank"
     return None
+
+
+def question(sheet: SheetInterpretation, rules: DeviceRules) -> Question | None:
+    """What to show the voter before the sheet is cast; None where there is nothing."""
+    by_status = {
+        status: tuple(c.contest_id for c in sheet.contests if c.status is status)
+        for status in ContestStatus
+    }
+    if rules.return_needs_review and sheet.needs_review:
+        written = tuple(
+            flag.contest_id or "" for flag in sheet.flags if flag.kind == UNMARKED_WRITE_IN
+        )
+        if written:
+            return _question("unmarked_write_in", written)
+        return _question("needs_review", by_status[ContestStatus.NEEDS_REVIEW])
+    if rules.return_overvoted and by_status[ContestStatus.OVERVOTE]:
+        return _question("overvoted", by_status[ContestStatus.OVERVOTE])
+    blank = by_status[ContestStatus.BLANK]
+    if len(blank) == len(sheet.contests):
+        return _question("blank", ()) if rules.return_blank else None
+    fewer = (*blank, *by_status[ContestStatus.UNDERVOTE])
+    if rules.ask_undervoted and fewer:
+        return _question("undervoted", fewer)
+    return None
+
+
+def without_screen(
+    asked: Question, sheet: SheetInterpretation, rules: DeviceRules, last: tuple[str, str] | None
+) -> bool:
+    """May a sheet be taken where no voter can be asked?
+
+    Yes on its second feed. A device knows no sheets, so that is the very next one, of the
+    same style, for the same ground (`last`: those of the sheet before, if it was returned).
+    Undervoting alone returns no sheet.
+    """
+    if asked.ground == UNDERVOTED:
+        return True
+    return rules.accept_on_second_feed and last == (sheet.ballot_style_id, asked.ground)
+
+
+def returned(asked: Question) -> SheetOutcome:
+    """The outcome of a sheet that goes back to its voter."""
+    return SheetOutcome(OutcomeKind.RETURNED, asked.ground, asked.words["en"])
+
+
+def _question(ground: str, contests: tuple[str, ...]) -> Question:
+    return Question(ground, GROUND_WORDS[ground], contests)
 
 
 class PlaceVerdict(StrEnum):

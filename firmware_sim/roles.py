@@ -41,6 +41,7 @@ class Action(StrEnum):
     SELF_TEST = "self_test"
     SET_MODE = "set_mode"
     PRINT_ZERO_TAPE = "print_zero_tape"
+    SIGN_ZERO_TAPE = "sign_zero_tape"
     OPEN_POLLS = "open_polls"
     PAUSE = "pause"
     RESUME = "resume"
@@ -48,6 +49,9 @@ class Action(StrEnum):
     SETTLE_SHEET = "settle_sheet"
     CLEAR_FAULT = "clear_fault"
     REOPEN_BOX = "reopen_box"
+    RENEW_SEAL = "renew_seal"
+    RENEW_STORAGE = "renew_storage"
+    SET_CLOCK = "set_clock"
     CLOSE_POLLS = "close_polls"
     REOPEN_POLLS = "reopen_polls"
     PRINT_RESULTS = "print_results"
@@ -77,6 +81,7 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
         Action.SELF_TEST: Rule((_HANDS,)),
         Action.SET_MODE: Rule((_CHAIR, _TECHNICIAN)),
         Action.PRINT_ZERO_TAPE: Rule((_OFFICIAL,)),
+        Action.SIGN_ZERO_TAPE: Rule((_CHAIR, _SECOND)),
         Action.OPEN_POLLS: Rule((_CHAIR, _SECOND)),
         Action.PAUSE: Rule((_OFFICIAL,)),
         Action.RESUME: Rule((_OFFICIAL,)),
@@ -84,6 +89,9 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
         Action.SETTLE_SHEET: Rule((_OFFICIAL,)),
         Action.CLEAR_FAULT: Rule((_HANDS,)),
         Action.REOPEN_BOX: Rule((_CHAIR, _SECOND)),
+        Action.RENEW_SEAL: Rule((_CHAIR, _SECOND)),
+        Action.RENEW_STORAGE: Rule((_CHAIR, _TECHNICIAN)),
+        Action.SET_CLOCK: Rule((_CHAIR, _TECHNICIAN)),
         Action.CLOSE_POLLS: Rule((_CHAIR, _SECOND)),
         Action.REOPEN_POLLS: Rule((_CHAIR, _TECHNICIAN)),
         Action.PRINT_RESULTS: Rule((_OFFICIAL,)),

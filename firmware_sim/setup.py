@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.errors import StateError
+from firmware_sim.states import DeviceState, Mode
 from firmware_sim.trust import DeviceSigner
 
-
-class DeviceState(StrEnum):
-    """Where the device is in its day."""
-
-    CONFIGURED = "configured"
-    POLLS_OPEN = "polls_open"
-    POLLS_CLOSED = "polls_closed"
-    EXPORTED = "exported"
+#: Form of the state document; another is another software's.
+STATE_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,8 @@ class DeviceSetup:
         """Check a journal's state document against this set-up.
 
         Raises:
-            StateError: it belongs to another election, profile, precinct or device.
+            StateError: it belongs to another election, profile, precinct or device, or was
+                written by another version of the device.
         """
         for field, value in self.binding().items():
             if document.get(field) != value:
@@ -76,17 +71,28 @@ class DeviceSetup:
                     f"the journal belongs to another {field.split('_')[0]} "
                     f"({document.get(field)}, not {value}); give a new --journal"
                 )
+        if document.get("format") != STATE_FORMAT:
+            raise StateError(
+                "the journal was written by another version of the device: go on with that one, "
+                "or give a new --journal"
+            )
 
-    def fresh_state(self) -> dict[str, Any]:
-        """The state document of a device that is configured and has seen nothing."""
+    def fresh_state(self, mode: Mode = Mode.OFFICIAL) -> dict[str, Any]:
+        """The state document of a device that has seen nothing and is not yet configured."""
         return {
             **self.binding(),
-            "state": DeviceState.CONFIGURED.value,
+            "format": STATE_FORMAT,
+            "state": DeviceState.UNCONFIGURED.value,
+            "mode": mode.value,
+            "failures": [],
+            "clock": None,
             "polls_opened": None,
             "polls_closed": None,
+            "official_opened": False,
+            "closings": 0,
             "box_counter": None,
-            "results_printed": False,
             "export_number": 0,
+            "pending_export": None,
             "counters": {"sheets_fed": 0, "accepted": 0, "returned": 0, "refused": 0},
             "returned_by_style": {},
         }

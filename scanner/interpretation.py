@@ -123,6 +123,7 @@ def interpret(
         needs_review=any(flag.kind not in NOTE_KINDS for flag in flags)
         or any(r.marginal or r.status is ContestStatus.NEEDS_REVIEW for r in readings),
         flags=flags,
+        ballot_kind=pages[0].ballot_kind,
     )
 
 

@@ -122,7 +122,8 @@ class SheetInterpretation:
     `valid` is False where the profile makes the whole ballot invalid (kz-majilis: none or
     more than one mark); `invalid_ground` then names the profile's ground.
     `needs_review` is True when any target is marginal or any flag asks for a person: such
-    a sheet is set aside, never decided silently.
+    a sheet is set aside, never decided silently. `ballot_kind` is that of its pages:
+    "official", "test" or "sample".
     """
 
     ballot_style_id: str
@@ -132,3 +133,4 @@ class SheetInterpretation:
     invalid_ground: str | None
     needs_review: bool
     flags: tuple[Flag, ...]
+    ballot_kind: str = "official"

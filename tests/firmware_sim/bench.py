@@ -19,6 +19,7 @@ from typing import Any
 from election.model import Election
 from election.profile import load_profile
 from firmware_sim import trust
+from firmware_sim.day import open_day
 from firmware_sim.device import DeviceSetup, DeviceState, PrecinctDevice
 from hardware.errors import FeederError
 from hardware.interface import FeederStatus, HeldSheet, PaperPlace
@@ -248,4 +249,4 @@ def polls_open(device: PrecinctDevice) -> bool:
 
 def open_polls(device: PrecinctDevice) -> None:
     """From a configured device to open polls."""
-    device.open_polls()
+    open_day(device)

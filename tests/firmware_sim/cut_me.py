@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from firmware_sim.device import OutcomeKind, PrecinctDevice
+from firmware_sim.errors import StateError
 from firmware_sim.journal import Journal
 from hardware.errors import HardwareError
 from hardware.feeder import SerialFeeder
@@ -53,7 +54,7 @@ def until_tray_empty(device: PrecinctDevice, say: bool = True) -> None:
     while not bench.polls_open(device):
         try:
             bench.open_polls(device)
-        except HardwareError:
+        except (HardwareError, StateError):  # also: the self-test finds the scanner silent
             _wait(opened_by)
     patience = time.monotonic() + PATIENCE_S
     while True:

@@ -15,6 +15,7 @@ import secrets
 import sys
 from pathlib import Path
 
+from firmware_sim.day import open_day
 from firmware_sim.device import DeviceSetup, DeviceState, OutcomeKind, PrecinctDevice
 from firmware_sim.journal import Journal
 from hardware.feeder import open_feeder
@@ -40,7 +41,7 @@ def run(setup: DeviceSetup, journal: Path, place: str) -> None:
             randomness=secrets.token_bytes,
         )
         if device.state is DeviceState.CONFIGURED:
-            device.open_polls()
+            open_day(device)
         outcome = None
         while outcome is not OutcomeKind.TRAY_EMPTY:
             say("sheet")

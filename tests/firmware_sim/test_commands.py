@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from console.cli import build_app
 from console.commands import device as device_command
 from firmware_sim.device import PrecinctDevice
-from firmware_sim.errors import HumanStepError
+from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.journal import Journal
 from hardware.errors import FeederError
 from tests.firmware_sim import bench
@@ -103,7 +103,7 @@ def test_a_day_resumes_where_it_stopped(tmp_path: Path) -> None:
 
     feeder.load([bench.GOOD, bench.UNREADABLE, bench.OTHER])
     feeder.change(fault="jam")
-    with pytest.raises(FeederError, match="polls stay open"):
+    with pytest.raises(StateError, match="self-test fails: scanner: jam"):
         day()
     feeder.change(fault=None)
     feeder.cut_after_accept = True

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim.day import close_day, open_day
 from firmware_sim.device import DeviceState, OutcomeKind, PrecinctDevice
 from firmware_sim.errors import CountError, HumanStepError, StateError
+from firmware_sim.failures import Failure
 from firmware_sim.journal import Journal
 from firmware_sim.package import read_package
 from hardware.errors import HardwareError
@@ -61,7 +63,7 @@ A, R, X = OutcomeKind.ACCEPTED, OutcomeKind.RETURNED, OutcomeKind.REFUSED
 
 def test_a_whole_day(precinct: Precinct) -> None:
     device = precinct.device
-    zero = device.open_polls()
+    zero = open_day(device)
     assert "ZERO TAPE" in zero
     assert "НӨЛДІК ТАСПА" in zero
     figures = [line.rsplit(".", 1)[1] for line in zero if " .." in line and "-" not in line]
@@ -69,7 +71,7 @@ def test_a_whole_day(precinct: Precinct) -> None:
     assert set(figures) == {"0"}
     assert precinct.feed(bench.GOOD, bench.OTHER, bench.BOTH, bench.GOOD) == [(A, "")] * 4
     assert device.process_next().kind is OutcomeKind.TRAY_EMPTY
-    tape = device.close_polls()
+    tape = close_day(device)
     assert "RESULTS TAPE" in tape
     assert precinct.printer.tapes == [zero, tape]
     package = read_package(device.export(issued={"single": 4}), "p.zip")
@@ -91,13 +93,13 @@ def test_a_whole_day(precinct: Precinct) -> None:
 
 def test_tapes_fit_the_paper(precinct: Precinct) -> None:
     device = precinct.device
-    lines = [*device.open_polls(), *device.close_polls()]
+    lines = [*open_day(device), *close_day(device)]
     assert max(len(line) for line in lines) <= 42
 
 
 def test_second_chance_voting(precinct: Precinct) -> None:
     """Returned with its reason, accepted when the voter feeds it again."""
-    precinct.device.open_polls()
+    open_day(precinct.device)
     assert precinct.feed(
         bench.OVERVOTED, bench.OVERVOTED, bench.BLANK, bench.BLANK, bench.DOUBTFUL, bench.DOUBTFUL
     ) == [(R, "overvoted"), (A, ""), (R, "blank"), (A, ""), (R, "needs_review"), (A, "")]
@@ -116,7 +118,7 @@ def test_second_chance_voting(precinct: Precinct) -> None:
 
 
 def test_refused_sheets_are_named_and_the_next_goes_on(precinct: Precinct) -> None:
-    precinct.device.open_polls()
+    open_day(precinct.device)
     assert precinct.feed(
         bench.UNREADABLE, bench.FOREIGN_STYLE, bench.FOREIGN_PRECINCT, bench.GOOD
     ) == [(X, "no_timing_marks"), (X, "wrong_style"), (X, "wrong_precinct"), (A, "")]
@@ -126,7 +128,7 @@ def test_refused_sheets_are_named_and_the_next_goes_on(precinct: Precinct) -> No
 def test_a_jurisdiction_that_returns_nothing(tmp_path: Path) -> None:
     """kz-majilis: a voter's choice of an invalid ballot is the voter's own."""
     precinct = Precinct(tmp_path, "kz-majilis")
-    precinct.device.open_polls()
+    open_day(precinct.device)
     assert precinct.feed(bench.OVERVOTED, bench.BLANK) == [(A, ""), (A, "")]
     precinct.journal.close()
 
@@ -136,13 +138,14 @@ def test_illegal_steps_are_refused_in_words(precinct: Precinct) -> None:
     for step in (device.process_next, device.close_polls, device.export, device.results_tape):
         with pytest.raises(StateError, match=r"not been opened|before the polls"):
             step()
-    device.open_polls()
-    with pytest.raises(StateError, match="polls are open"):
-        device.open_polls()
+    open_day(device)
+    for step in (device.open_polls, device.print_zero_tape, device.self_test, device.export):
+        with pytest.raises(StateError, match="polls are open"):
+            step()
     with pytest.raises(StateError, match="only after they are closed"):
         device.totals()
-    device.close_polls()
-    for step in (device.open_polls, device.process_next, device.close_polls):
+    close_day(device)
+    for step in (device.open_polls, device.process_next, device.close_polls, device.pause):
         with pytest.raises(StateError, match="polls are closed"):
             step()
     with pytest.raises(CountError, match="nowhere"):
@@ -152,27 +155,33 @@ def test_illegal_steps_are_refused_in_words(precinct: Precinct) -> None:
 def test_no_zero_tape_over_paper(precinct: Precinct) -> None:
     precinct.feeder.change(box=3)
     with pytest.raises(StateError, match="3 sheets in the box"):
-        precinct.device.open_polls()
+        open_day(precinct.device)
     assert precinct.printer.tapes == []
 
 
 def test_no_opening_without_a_zero_tape(precinct: Precinct) -> None:
     precinct.printer.jammed = True
     with pytest.raises(HardwareError):
+        open_day(precinct.device)
+    assert precinct.device.state is DeviceState.SELF_TESTED
+    assert precinct.device.failures == {Failure.PRINTER_OUT_OF_PAPER}
+    with pytest.raises(StateError, match="zero tape is next"):
         precinct.device.open_polls()
-    assert precinct.device.state is DeviceState.CONFIGURED
+    precinct.printer.jammed = False
+    open_day(precinct.device)
+    assert precinct.device.failures == frozenset()
 
 
 def test_a_jammed_results_tape_is_printed_after_restart(precinct: Precinct) -> None:
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.printer.jammed = True
     with pytest.raises(HardwareError):
-        precinct.device.close_polls()
+        close_day(precinct.device)
     with pytest.raises(StateError, match="results tape"):
         precinct.device.export()
     precinct.restart()
     precinct.printer.jammed = False
-    precinct.device.close_polls()
+    close_day(precinct.device)
     assert precinct.device.export()
 
 
@@ -187,7 +196,7 @@ def test_a_journal_of_another_election_is_refused(precinct: Precinct, tmp_path: 
 
 
 def test_lost_answer_is_settled_once(precinct: Precinct) -> None:
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.feeder.load([bench.GOOD, bench.OTHER])
     precinct.feeder.lose_answer_once = True
     assert precinct.device.process_next().kind is OutcomeKind.FAULT
@@ -198,7 +207,7 @@ def test_lost_answer_is_settled_once(precinct: Precinct) -> None:
 
 def test_cut_before_the_feeder_acted(precinct: Precinct) -> None:
     """The sheet is still held: the intention is undone and the sheet read afresh."""
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.feeder.load([bench.GOOD])
     precinct.feeder.feed()
     record = new_record(
@@ -216,14 +225,14 @@ def test_cut_before_the_feeder_acted(precinct: Precinct) -> None:
 def test_a_sheet_in_the_box_without_a_record_is_said(precinct: Precinct) -> None:
     """The sheet dropped, the person looked wrongly: two counters differ, tape and package tell
     (SEED-11). Once the log alone knew, and no figure of the package could show it."""
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.feed(bench.GOOD, bench.OTHER)
     precinct.feeder.load([bench.GOOD])
     precinct.feeder.lose_answer_once = True
     precinct.device.process_next()
     precinct.feeder.change(place="unknown")
     precinct.device.answer_sheet_place(in_box=False, by="someone in a hurry")
-    tape = "\n".join(precinct.device.close_polls())
+    tape = "\n".join(close_day(precinct.device))
     assert precinct.device.box_counter == 3
     assert "Box and records differ" in tape
     assert "Жәшік пен жазбалар" in tape
@@ -233,16 +242,16 @@ def test_a_sheet_in_the_box_without_a_record_is_said(precinct: Precinct) -> None
 
 
 def test_equal_counters_raise_no_alarm(precinct: Precinct) -> None:
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.feed(bench.GOOD, bench.OTHER)
-    assert not any("differ" in line for line in precinct.device.close_polls())
+    assert not any("differ" in line for line in close_day(precinct.device))
     precinct.restart()
     assert precinct.device.box_counter == 2
 
 
 @pytest.mark.parametrize(("in_box", "records"), [(True, 1), (False, 0)])
 def test_unknown_place_asks_a_person(precinct: Precinct, in_box: bool, records: int) -> None:
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.feeder.load([bench.GOOD])
     precinct.feeder.lose_answer_once = True
     precinct.device.process_next()
@@ -259,17 +268,21 @@ def test_unknown_place_asks_a_person(precinct: Precinct, in_box: bool, records: 
 
 
 def test_a_fault_of_the_feeder_is_an_outcome(precinct: Precinct) -> None:
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.feeder.change(fault="jam")
     outcome = precinct.device.process_next()
-    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAULT, "jam")
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAULT, "paper_jam")
+    precinct.feeder.change(fault=None)
+    precinct.device.process_next()
+    kinds = [event.kind for event in precinct.journal.events()]
+    assert kinds[-2:] == ["failure_began", "failure_ended"]
 
 
 def test_events_tell_nothing_of_votes(precinct: Precinct) -> None:
     """Secrecy: no record id, style or option in the log (NVT-05)."""
-    precinct.device.open_polls()
+    open_day(precinct.device)
     precinct.feed(bench.GOOD, bench.BOTH)
-    precinct.device.close_polls()
+    close_day(precinct.device)
     log = "".join(str(event.to_json()) for event in precinct.journal.events())
     ids = [record.record_id for record in precinct.journal.records()]
     assert not any(word in log for word in [*ids, "option-", "single", "both"])

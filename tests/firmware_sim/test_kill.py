@@ -17,6 +17,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from firmware_sim.day import close_day
 from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice
 from firmware_sim.journal import Journal
 from hardware.feeder import open_feeder
@@ -104,7 +105,7 @@ def test_killed_at_random_points(tmp_path: Path) -> None:
         device = _device(setup, opened, feeder)
         while device.process_next().kind is not OutcomeKind.TRAY_EMPTY:
             pass
-        device.close_polls()
+        close_day(device)
         events = Counter(event.kind for event in opened.events())
         assert opened.count() == feeder.status().box_count == events["sheet_accepted"]
         assert opened.count() > KILLS

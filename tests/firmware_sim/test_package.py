@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from election.model import Identifier
 from firmware_sim import package as pk
+from firmware_sim.day import close_day, open_day
 from firmware_sim.device import PrecinctDevice
 from firmware_sim.errors import PackageError, SignatureError
 from firmware_sim.eventlog import EventLogError, from_lines, to_lines
@@ -51,11 +52,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Path]:
             clock=bench.clock,
             randomness=secrets.token_bytes,
         )
-        device.open_polls()
+        open_day(device)
         feeder.load([bench.GOOD, bench.BOTH, bench.OTHER, bench.BLANK, bench.BLANK])
         while device.process_next().kind != "tray_empty":
             pass
-        device.close_polls()
+        close_day(device)
         return device.export(issued={"single": 4, "both": 1}), directory / "keys"
 
 

@@ -1,0 +1,144 @@
+"""Before the polls: mode, self-test, zero tape. Each step is possible only over nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from firmware_sim import tapes
+from firmware_sim.checks import Check
+from firmware_sim.counting import count_records
+from firmware_sim.errors import JournalError
+from firmware_sim.eventlog import utc_text
+from firmware_sim.failures import Failure
+from firmware_sim.identity import code_hash
+from firmware_sim.ledger import Ledger
+from firmware_sim.printing import TapePrinter
+from firmware_sim.roles import Action, Person
+from firmware_sim.sheets import SheetPath
+from firmware_sim.states import DeviceState, Mode
+from hardware.errors import HardwareError
+from hardware.interface import FeederStatus, PaperPlace
+
+
+class Preparation:
+    """The steps of one device before its polls open."""
+
+    def __init__(self, ledger: Ledger, sheets: SheetPath, printer: TapePrinter) -> None:
+        self._ledger = ledger
+        self._journal = ledger.journal
+        self._setup = ledger.setup
+        self._sheets = sheets
+        self._printer = printer
+
+    def set_mode(self, mode: Mode, present: Sequence[Person]) -> None:
+        """See `PrecinctDevice.set_mode`."""
+        document = self._ledger.document
+        unsaved = (
+            self._ledger.mode is Mode.OFFICIAL
+            and document["polls_opened"] is not None
+            and self._ledger.state is not DeviceState.EXPORTED
+        )
+        reason = "official records are here that were not exported: export them first"
+        after = self._ledger.check_step(
+            Action.SET_MODE, {"nothing_unsaved": reason if unsaved else ""}
+        )
+        by = self._ledger.authorise(Action.SET_MODE, present)
+        fresh = {
+            **self._setup.fresh_state(mode),
+            "state": after.value,
+            # An export number is never used again: a package is known by it.
+            **{
+                key: document[key]
+                for key in ("failures", "clock", "official_opened", "export_number")
+            },
+        }
+        cleared = self._journal.count()
+        self._ledger.reset(
+            fresh, "mode_set", {"mode": mode.value, "records_cleared": cleared, "by": by}
+        )
+
+    def self_test(self, present: Sequence[Person]) -> tuple[Check, ...]:
+        """See `PrecinctDevice.self_test`."""
+        self._ledger.watch()
+        self._ledger.check_step(Action.SELF_TEST, {})
+        by = self._ledger.authorise(Action.SELF_TEST, present)
+        checks = (self._journal_check(), *self._scanner_checks(), *self._own_checks())
+        failed = ", ".join(check.name for check in checks if not check.passed)
+        if failed:
+            self._ledger.write({}, "self_test_failed", {"failed": failed, "by": by})
+        else:
+            self._ledger.step(Action.SELF_TEST, present, {}, kind="self_test_passed")
+        return checks
+
+    def print_zero_tape(self, present: Sequence[Person]) -> list[str]:
+        """See `PrecinctDevice.print_zero_tape`."""
+        self._ledger.watch()
+        self._ledger.check_from_here(Action.PRINT_ZERO_TAPE)
+        self._ledger.authorise(Action.PRINT_ZERO_TAPE, present)
+        why = self.nothing_there(self._sheets.status())
+        self._ledger.check_step(Action.PRINT_ZERO_TAPE, why)
+        tape = tapes.zero_tape(
+            self._setup.election,
+            count_records(self._setup.election, self._journal.records(), self._setup.precinct_id),
+            precinct_id=self._setup.precinct_id,
+            device_id=self._setup.signer.identity.device_id,
+            code_hash=code_hash(),
+            time=utc_text(self._ledger.now()),
+        )
+        self._printer.print(tape)
+        self._ledger.step(Action.PRINT_ZERO_TAPE, present, why, kind="zero_tape_printed")
+        return tape
+
+    def nothing_there(self, status: FeederStatus) -> Mapping[str, str]:
+        """The conditions of a zero tape: why each does not hold, "" where it does."""
+        votes = ""
+        if self._journal.count() or self._journal.open_intention() is not None:
+            votes = "the journal already holds votes"
+        if status.box_count:
+            votes = (
+                f"the scanner counts {status.box_count} sheets in the box. Empty the box before "
+                "witnesses and set its counter to zero"
+            )
+        opened = (
+            "the official polls were opened before with this journal; they open once"
+            if self._ledger.mode is Mode.OFFICIAL and self._ledger.document["official_opened"]
+            else ""
+        )
+        return {"no_votes": votes, "first_opening": opened, "scanner_clear": held(status)}
+
+    # --- self-test -------------------------------------------------------------------
+
+    def _journal_check(self) -> Check:
+        try:
+            self._journal.check()
+        except JournalError as error:
+            return Check("journal", False, str(error))
+        return Check("journal", True)
+
+    def _scanner_checks(self) -> tuple[Check, ...]:
+        try:
+            status = self._sheets.status()
+        except HardwareError as error:
+            return (Check("scanner", False, str(error)),)
+        return (
+            Check("scanner", status.fault is None, status.fault or status.model),
+            Check("scanner_clear", status.place is not PaperPlace.HELD, held(status)),
+        )
+
+    def _own_checks(self) -> tuple[Check, ...]:
+        now = self._ledger.now()
+        identity = self._setup.signer.identity
+        valid = identity.not_before <= now <= identity.not_after
+        failures = [f.value for f in Failure if f in self._ledger.failures]
+        return (
+            Check("clock", not self._ledger.clock_is_lost(), utc_text(now)),
+            Check("key", valid, f"valid until {utc_text(identity.not_after)}"),
+            Check("failures", not failures, ", ".join(failures)),
+        )
+
+
+def held(status: FeederStatus) -> str:
+    """Why the scanner is not clear; "" where it is."""
+    if status.place is PaperPlace.HELD:
+        return "a sheet is still in the scanner: let it in or take it out first"
+    return ""

@@ -1,0 +1,238 @@
+"""One sheet's way: held, read, judged, shown to its voter, into the box or back out.
+
+Exactly once, paper and record: *intend* is on the disk before the feeder is asked to act,
+*commit* after it confirmed. After any cut `recover` asks the feeder for its last token and
+finishes or undoes exactly that one step. Where the place of the paper cannot be known a
+person looks and says so (`answer_place`), and that is logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from firmware_sim.errors import FirmwareError, HumanStepError, StateError
+from firmware_sim.eventlog import Detail
+from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, bars, of_scanner
+from firmware_sim.journal import Intention
+from firmware_sim.judgement import (
+    OutcomeKind,
+    PlaceVerdict,
+    SheetOutcome,
+    place_verdict,
+    question,
+    refuse,
+    returned,
+    without_screen,
+)
+from firmware_sim.ledger import Ledger
+from firmware_sim.reading import SheetReaderLike
+from firmware_sim.roles import Action
+from firmware_sim.voter import Question, Voter, VoterChoice
+from hardware.errors import HardwareError, LinkError
+from hardware.interface import Feeder, FeederStatus
+from scanner.cvr import CastVoteRecord, new_record
+from scanner.errors import PageRefusedError
+from scanner.reading import SheetInterpretation
+
+
+class Medium(Protocol):
+    """A second place that follows the count, sheet by sheet (a removable medium)."""
+
+    def after_sheet(
+        self, records: Callable[[], Iterable[CastVoteRecord]], counters: Mapping[str, int]
+    ) -> None:
+        """Called after each settled sheet, before the next is drawn in.
+
+        Args:
+            records: gives all committed records anew, in id order.
+            counters: sheets fed, accepted, returned, refused.
+
+        Raises:
+            FirmwareError, OSError: it cannot be written; the device stops taking sheets.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish and release it."""
+        ...
+
+
+class SheetPath:
+    """The sheets of one device: feeder, reader, voter and medium around the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        style_ids: frozenset[str],
+        feeder: Feeder,
+        reader: SheetReaderLike,
+        randomness: Callable[[int], bytes],
+        voter: Voter | None,
+        medium: Medium | None,
+    ) -> None:
+        self._ledger = ledger
+        self._journal = ledger.journal
+        self._setup = ledger.setup
+        self._styles = style_ids
+        self._feeder = feeder
+        self._reader = reader
+        self._randomness = randomness
+        self._voter = voter
+        self._medium = medium
+        # In memory only: kept on disk it would tie a record to the sheet before it.
+        self._last_return: tuple[str, str] | None = None
+
+    def status(self) -> FeederStatus:
+        """Ask the scanner; what it reports, and whether it answers, is noted as failures.
+
+        Raises:
+            HardwareError: it does not answer.
+        """
+        try:
+            status = self._feeder.status()
+        except LinkError:
+            self._ledger.observe({Failure.SCANNER_DISCONNECTED}, ())
+            raise
+        self._ledger.observe(of_scanner(status.fault), SCANNER_FAILURES)
+        return status
+
+    def process_next(self) -> SheetOutcome:
+        """Take one sheet through; see `PrecinctDevice.process_next`."""
+        try:
+            status = self.status()
+            barred = bars(self._ledger.failures, Action.TAKE_SHEETS)
+            if barred is not None:
+                return SheetOutcome(OutcomeKind.FAULT, barred.value, FAILURES[barred].words["en"])
+            if self.recover(status) is not None:
+                self._tell_medium()
+            sheet = self._feeder.feed()
+            if sheet is None:
+                return SheetOutcome(OutcomeKind.TRAY_EMPTY)
+            outcome = self._settle(sheet.images)
+        except LinkError as error:
+            self._ledger.observe({Failure.SCANNER_DISCONNECTED}, ())
+            return SheetOutcome(OutcomeKind.FAULT, Failure.SCANNER_DISCONNECTED.value, str(error))
+        except HardwareError as error:
+            return SheetOutcome(OutcomeKind.FAULT, Failure.SCANNER_FAULT.value, str(error))
+        self._tell_medium()
+        return outcome
+
+    def recover(self, status: FeederStatus | None = None) -> Intention | None:
+        """Finish or undo the one step that a cut left open; None when there was none.
+
+        Raises:
+            HumanStepError: the feeder does not know where the sheet is.
+            HardwareError: the feeder cannot be asked.
+        """
+        intention = self._journal.open_intention()
+        if intention is None:
+            return None
+        status = status or self.status()
+        verdict = place_verdict(intention, status)
+        if verdict is PlaceVerdict.FINISH:
+            self._finish(intention, {"after_cut": True})
+        elif verdict is PlaceVerdict.UNDO:
+            # Not acted on: the sheet is still held and will be read afresh.
+            self._undo(intention, {"after_cut": True})
+        else:
+            raise HumanStepError(
+                "look_for_sheet",
+                "the scanner does not know where the last sheet is (it says "
+                f"{status.place.value!r}, {status.box_count} sheets in the box; "
+                f"{self._ledger.document['counters']['accepted']} are recorded). Look: is it in "
+                "the box, or in front of the scanner? Answer in-box or outside",
+            )
+        return intention
+
+    def answer_place(self, *, in_box: bool, said: Detail) -> None:
+        """Settle the open step by what a person saw; `said` goes into the log.
+
+        Raises:
+            StateError: no step is open.
+        """
+        intention = self._journal.open_intention()
+        if intention is None:
+            raise StateError("no sheet is in doubt: there is nothing to answer")
+        if in_box == (intention.record is not None):
+            self._finish(intention, said)
+        else:
+            # Also a sheet that was to be returned and lies in the box: it has no record, so
+            # the scanner's box counter will differ, and tape and reconciliation say so.
+            self._undo(intention, said)
+
+    # --- inside ----------------------------------------------------------------------
+
+    def _settle(self, images: tuple[bytes, ...]) -> SheetOutcome:
+        try:
+            sheet = self._reader.read_images(images)
+        except PageRefusedError as error:
+            refused = SheetOutcome(OutcomeKind.REFUSED, error.reason.value, error.detail)
+            return self._send_back(refused, None)
+        foreign = refuse(
+            sheet,
+            precinct_id=self._setup.precinct_id,
+            style_ids=self._styles,
+            mode=self._ledger.mode,
+        )
+        if foreign is not None:
+            return self._send_back(foreign, None)
+        asked = question(sheet, self._setup.profile.device)
+        if asked is not None and not self._cast(asked, sheet):
+            outcome = self._send_back(returned(asked), sheet.ballot_style_id)
+            self._last_return = (sheet.ballot_style_id, asked.ground)
+            return outcome
+        token = self._randomness(16).hex()
+        record = new_record(sheet, self._setup.election.hash, self._randomness(16).hex())
+        self._journal.intend(token, record)
+        self._feeder.accept(token)
+        self._finish(Intention(token, record), {})
+        return SheetOutcome(OutcomeKind.ACCEPTED)
+
+    def _cast(self, asked: Question, sheet: SheetInterpretation) -> bool:
+        rules = self._setup.profile.device
+        if self._voter is None:
+            return without_screen(asked, sheet, rules, self._last_return)
+        return rules.voter_may_cast and self._voter.ask(asked) is VoterChoice.CAST
+
+    def _send_back(self, outcome: SheetOutcome, style_id: str | None) -> SheetOutcome:
+        token = self._randomness(16).hex()
+        self._journal.intend_return(token, ground=outcome.reason, style_id=style_id)
+        self._feeder.return_sheet(token)
+        self._finish(Intention(token, None, outcome.reason, style_id), {})
+        return outcome
+
+    def _finish(self, intention: Intention, detail: Detail) -> None:
+        before = self._ledger.document
+        counters = dict(before["counters"])
+        by_style = dict(before["returned_by_style"])
+        counters["sheets_fed"] += 1
+        if intention.record is not None:
+            kind = "sheet_accepted"
+            counters["accepted"] += 1
+        elif intention.style_id is not None:
+            kind, detail = "sheet_returned", {**detail, "ground": intention.ground}
+            counters["returned"] += 1
+            by_style[intention.style_id] = by_style.get(intention.style_id, 0) + 1
+        else:
+            kind, detail = "sheet_refused", {**detail, "ground": intention.ground}
+            counters["refused"] += 1
+        now = self._ledger.now()
+        document = self._ledger.stamped(
+            {**before, "counters": counters, "returned_by_style": by_style}, now
+        )
+        self._journal.commit(intention.token, document, at=now, kind=kind, detail=detail)
+        self._ledger.document = document
+        self._last_return = None
+
+    def _undo(self, intention: Intention, detail: Detail) -> None:
+        self._journal.abandon(intention.token, at=self._ledger.now(), detail=detail)
+
+    def _tell_medium(self) -> None:
+        if self._medium is None:
+            return
+        try:
+            self._medium.after_sheet(self._journal.records, self._ledger.document["counters"])
+        except (FirmwareError, OSError):
+            self._ledger.observe({Failure.STORAGE_FAILING}, ())
