@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from firmware_sim.cms_form import in_lower_half
 from firmware_sim.errors import KeyFileError
 from firmware_sim.keyfiles import (
     AUTHORITY_CERTIFICATE,
@@ -33,6 +32,7 @@ from firmware_sim.keyfiles import (
     revoked_serials,
     write_new,
 )
+from firmware_sim.signing import in_lower_half
 
 
 def create_authority(

@@ -13,8 +13,8 @@ from typing import Any
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.errors import StateError
+from firmware_sim.signing import Signer
 from firmware_sim.states import DeviceState, Mode
-from firmware_sim.trust import DeviceSigner
 
 #: Form of the state document; another is another software's.
 STATE_FORMAT = 2
@@ -27,7 +27,7 @@ class DeviceSetup:
     election: Election
     profile: Profile
     precinct_id: str
-    signer: DeviceSigner
+    signer: Signer
 
     def check(self) -> frozenset[str]:
         """Check the parts against each other; returns the precinct's ballot style ids.

@@ -43,6 +43,7 @@ from firmware_sim.keyfiles import (
     load_private_key,
     revoked_serials,
 )
+from firmware_sim.signing import Signer, raw_signer, refuse_cms_content, verify_raw
 
 __all__ = [
     "AUTHORITY_CERTIFICATE",
@@ -51,6 +52,7 @@ __all__ = [
     "DeviceIdentity",
     "DevicePaths",
     "DeviceSigner",
+    "Signer",
     "TrustStore",
     "create_authority",
     "device_paths",
@@ -58,12 +60,13 @@ __all__ = [
     "list_devices",
     "revoke",
     "sign_detached",
+    "verify_raw",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceSigner:
-    """A device's key and certificate, held together; `sign` makes the detached CMS."""
+    """A `Signer` whose key is in memory, from the file that `issue_device` wrote."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
@@ -87,7 +90,15 @@ class DeviceSigner:
 
     def sign(self, content: bytes) -> bytes:
         """The detached CMS over `content`, DER."""
-        return sign_detached(content, self.key, self.certificate)
+        return sign_detached(content, raw_signer(self.key), (self.certificate,))
+
+    def sign_raw(self, content: bytes) -> bytes:
+        """64 bytes `r || s` over SHA-256 of `content` (see `firmware_sim.signing`)."""
+        return raw_signer(self.key)(refuse_cms_content(content))
+
+    def sign_post_quantum(self, content: bytes) -> bytes | None:
+        """None: this device has no ML-DSA key."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +135,10 @@ class TrustStore:
         Raises:
             SignatureError: with the fault; any changed byte of `cms_der` is a fault.
         """
-        certificate, digest, signature = take_apart(cms_der)
+        chain, digest, signature = take_apart(cms_der)
+        certificate = chain[0]
         self._check_issued(certificate)
-        if assemble(certificate, digest, signature) != cms_der:
+        if len(chain) != 1 or assemble(chain, digest, signature) != cms_der:
             raise SignatureError(
                 SignatureFault.MALFORMED,
                 "the signature file is not in the one form a device writes: it was altered",

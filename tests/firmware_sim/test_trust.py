@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim import cms_form, trust
+from firmware_sim import cms_form, signing, trust
 from firmware_sim.errors import KeyFileError, SignatureError
 from firmware_sim.trust import DeviceSigner, TrustStore
 from tests.firmware_sim.bench import DEVICE, NOW, PRECINCT
@@ -90,8 +90,8 @@ def test_the_other_valid_form_of_a_signature_is_refused(keys: Path) -> None:
     signer = DeviceSigner.load(keys, DEVICE)
     _, digest, signature = cms_form.take_apart(signer.sign(CONTENT))
     r, s = decode_dss_signature(signature)
-    twin = encode_dss_signature(r, cms_form.P256_ORDER - s)
-    forged = cms_form.assemble(signer.certificate, digest, twin)
+    twin = encode_dss_signature(r, signing.P256_ORDER - s)
+    forged = cms_form.assemble((signer.certificate,), digest, twin)
     with pytest.raises(SignatureError) as error:
         store.verify(CONTENT, forged, at=NOW)
     assert error.value.fault == "malformed"
@@ -168,3 +168,27 @@ def test_serial_numbers_are_random(keys: Path) -> None:
         serials.add(x509.load_pem_x509_certificate(paths.certificate.read_bytes()).serial_number)
     assert len(serials) == 5
     assert min(serials) > 2**64
+
+
+def test_raw_signatures(keys: Path) -> None:
+    signer = DeviceSigner.load(keys, DEVICE)
+    key = signer.key.public_key()
+    raw = signer.sign_raw(CONTENT)
+    assert len(raw) == signing.RAW_BYTES
+    signing.verify_raw(key, CONTENT, raw)
+    twin = raw[:32] + (signing.P256_ORDER - int.from_bytes(raw[32:])).to_bytes(32)
+    for content, wrong in (
+        (CONTENT + b"x", raw),
+        (CONTENT, twin),
+        (CONTENT, raw[:-1]),
+        (CONTENT, b""),
+    ):
+        with pytest.raises(SignatureError):
+            signing.verify_raw(key, content, wrong)
+
+
+def test_a_raw_signature_cannot_become_a_cms(keys: Path) -> None:
+    """What a CMS signs is a DER SET; raw signatures over one would be a second way to it."""
+    signer = DeviceSigner.load(keys, DEVICE)
+    with pytest.raises(ValueError, match="CMS"):
+        signer.sign_raw(b"\x31\x4b")

@@ -20,6 +20,7 @@ from election.profile import Profile, load_profile
 from firmware_sim.export import ExportFigures, package_files
 from firmware_sim.keyfiles import load_certificate, load_private_key
 from firmware_sim.package import build_package
+from firmware_sim.signing import raw_signer
 from firmware_sim.trust import (
     TrustStore,
     create_authority,
@@ -192,7 +193,9 @@ class World:
         paths = device_paths(keys or self.keys, device_id)
         key = load_private_key(paths.key, None)
         certificate = load_certificate(paths.certificate)
-        return build_package(files, lambda content: sign_detached(content, key, certificate))
+        return build_package(
+            files, lambda content: sign_detached(content, raw_signer(key), [certificate])
+        )
 
 
 def paper_rows(votes: Mapping[str, Mapping[str, Mapping[str, int]]], election: Election) -> bytes:
