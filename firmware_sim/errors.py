@@ -60,3 +60,7 @@ class HumanStepError(FirmwareError):
         self.step = step
         self.question = question
         super().__init__(question)
+
+
+class MediumError(FirmwareError):
+    """A removable medium that cannot be written, read or trusted."""

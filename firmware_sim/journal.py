@@ -222,11 +222,12 @@ class Journal:
         with self._transaction():
             self._append(at, kind, detail)
 
-    def events(self) -> list[Event]:
-        """The whole event log, in order."""
+    def events(self, after: int = 0) -> list[Event]:
+        """The event log in order; of it only the events whose number is greater than `after`."""
         with self._explained("read"):
             rows = self._db.execute(
-                "SELECT seq, time, kind, detail, prev, hash FROM events ORDER BY seq"
+                "SELECT seq, time, kind, detail, prev, hash FROM events WHERE seq > ? ORDER BY seq",
+                (after,),
             ).fetchall()
             return [_event(row) for row in rows]
 
