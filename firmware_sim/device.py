@@ -25,14 +25,14 @@ from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, Sensors, of_scanner
 from firmware_sim.journal import Intention, Journal
 from firmware_sim.judgement import OutcomeKind, SheetOutcome
-from firmware_sim.ledger import Ledger
+from firmware_sim.ledger import Ledger, Medium
 from firmware_sim.preparation import Preparation, held
 from firmware_sim.printing import TapePrinter
 from firmware_sim.reading import PrinterLike, SheetReaderLike
 from firmware_sim.results import Results
 from firmware_sim.roles import Action, Person
 from firmware_sim.setup import DeviceSetup
-from firmware_sim.sheets import Medium, SheetPath
+from firmware_sim.sheets import SheetPath
 from firmware_sim.states import DeviceState, Mode
 from firmware_sim.voter import Voter
 from hardware.interface import Feeder
@@ -83,16 +83,22 @@ class PrecinctDevice:
             people_identified: those `present` have proved who they are.
             voter: the voter's screen; None: sheets to look at again are returned.
             sensors: what watches power, seals and storage.
-            medium: a second place that follows the count.
+            medium: a removable medium that follows the count (`medium.ContinuousExport`).
 
         Raises:
             StateError: the journal or the key belongs to another election, precinct or device.
+            MediumError: the medium is another device's, or holds more than the journal.
         """
         style_ids = setup.check()
         self._setup = setup
         self._journal = journal
         self._ledger = Ledger(
-            setup, journal, clock, people_identified=people_identified, sensors=sensors
+            setup,
+            journal,
+            clock,
+            people_identified=people_identified,
+            sensors=sensors,
+            medium=medium,
         )
         self._sheets = SheetPath(
             self._ledger,
@@ -101,7 +107,6 @@ class PrecinctDevice:
             reader=reader,
             randomness=randomness,
             voter=voter,
-            medium=medium,
         )
         tapes = TapePrinter(self._ledger, printer)
         self._preparation = Preparation(self._ledger, self._sheets, tapes)
@@ -162,7 +167,7 @@ class PrecinctDevice:
 
     def configure(self, *, present: Sequence[Person] = NOBODY) -> None:
         """Tie a new journal to this election, precinct and device."""
-        self._step(Action.CONFIGURE, present, {}, "configured", detail=self._setup.binding())
+        self._step(Action.CONFIGURE, present, {}, "configured", detail=self._setup.said())
 
     def set_mode(self, mode: Mode, *, present: Sequence[Person] = NOBODY) -> None:
         """Go to test or official mode: everything is cleared, back to *configured*.

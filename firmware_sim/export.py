@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from election.model import Election
@@ -49,8 +50,11 @@ def package_files(
     figures: ExportFigures,
     records: Sequence[CastVoteRecord],
     events: Sequence[Event],
+    *,
+    extra: Mapping[str, bytes] = MappingProxyType({}),
 ) -> dict[str, bytes]:
-    """Every file of a results package but its check sums and signature, by name.
+    """Every file of a results package but its check sums and signature, by name; `extra` are
+    further ones (a replacement device's `join.json`).
 
     Raises:
         CountError: records that are not of this election and precinct, or `issued` for a
@@ -72,6 +76,7 @@ def package_files(
         package.CVR_REPORT: package.to_json_bytes(report),
         package.CVR_PARQUET: cvr_parquet_bytes(records),
         package.EVENTS: to_lines(events),
+        **extra,
     }
     manifest = {
         "format": package.MANIFEST_FORMAT,

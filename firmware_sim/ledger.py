@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from firmware_sim.errors import StateError
+from firmware_sim.errors import FirmwareError, StateError
 from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.failures import (
     FAILURES,
@@ -26,10 +26,33 @@ from firmware_sim.journal import Journal
 from firmware_sim.roles import Action, Person, require
 from firmware_sim.setup import DeviceSetup
 from firmware_sim.states import DeviceState, Mode, next_state, steps_from
+from scanner.cvr import CastVoteRecord
 
 #: What the log says of who acted at a device without identified people.
 UNIDENTIFIED = "unidentified"
 PRINTER = Failure.PRINTER_OUT_OF_PAPER
+
+
+class Medium(Protocol):
+    """A second place that follows the journal, commit by commit (a removable medium):
+    `firmware_sim.medium.ContinuousExport`."""
+
+    def update(
+        self,
+        journal: Journal,
+        document: Mapping[str, Any],
+        record: CastVoteRecord | None = None,
+    ) -> None:
+        """Bring it to the journal's state, whole and durable.
+
+        Args:
+            document: the state document as committed.
+            record: the one record committed since the last call, if that is what changed.
+
+        Raises:
+            FirmwareError, OSError: it cannot be written; the device stops taking sheets.
+        """
+        ...
 
 
 class Ledger:
@@ -43,22 +66,28 @@ class Ledger:
         *,
         people_identified: bool,
         sensors: Sensors | None = None,
+        medium: Medium | None = None,
     ) -> None:
         """Take up the journal's state; a new journal is that of an unconfigured device.
 
         Raises:
             StateError: the journal belongs to another election, precinct or device.
+            MediumError: the medium is another's, cannot be written, or is ahead of the journal.
         """
         self.setup = setup
         self.journal = journal
         self._clock = clock
         self._people_identified = people_identified
         self._sensors = sensors
+        self._medium = medium
         self.document: dict[str, Any] = journal.state()
         if self.document:
             setup.check_binding(self.document)
         else:
             self.document = setup.fresh_state()
+        if medium is not None and self.state is not DeviceState.UNCONFIGURED:
+            # After a cut the medium may be a sheet behind.
+            medium.update(journal, self.document)
 
     # --- reading ---------------------------------------------------------------------
 
@@ -147,6 +176,7 @@ class Ledger:
         document = self.stamped({**self.document, **change}, now)
         self.journal.set_state(document, at=now, kind=kind, detail=detail)
         self.document = document
+        self.follow()
 
     def stamped(self, document: dict[str, Any], now: datetime) -> dict[str, Any]:
         """The document with the time it is written at, unless the clock is lost."""
@@ -157,6 +187,21 @@ class Ledger:
         now = self.now()
         self.journal.clear_records(document, at=now, kind=kind, detail=detail)
         self.document = document
+        self.follow()
+
+    def follow(self, record: CastVoteRecord | None = None) -> None:
+        """Have the medium follow what was just committed (`record`, if it was a vote).
+
+        One that cannot be written is a failure, `storage_failing`: the journal has all, and
+        the next write to the medium makes it good.
+        """
+        if self._medium is None or self.state is DeviceState.UNCONFIGURED:
+            return
+        try:
+            self._medium.update(self.journal, self.document, record)
+        except (FirmwareError, OSError):
+            if Failure.STORAGE_FAILING not in self.failures:
+                self._raise(Failure.STORAGE_FAILING)
 
     # --- failures --------------------------------------------------------------------
 

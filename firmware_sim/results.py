@@ -126,6 +126,7 @@ class Results:
             ),
             list(self._journal.records()),
             self._journal.events(),
+            extra=self._join_files(),
         )
         data = build_package(files, self._setup.signer.sign)
         self._ledger.step(
@@ -137,6 +138,14 @@ class Results:
             detail={"export_number": number, "package_id": package_id},
         )
         return data
+
+    def _join_files(self) -> dict[str, bytes]:
+        replacement = self._setup.replacement
+        if replacement is None:
+            return {}
+        return replacement.package_files(
+            self._setup.precinct_id, self._setup.signer.identity.device_id
+        )
 
     def _count(self) -> dict[str, Any]:
         return count_records(self._setup.election, self._journal.records(), self._setup.precinct_id)

@@ -13,6 +13,7 @@ from typing import Any
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.errors import StateError
+from firmware_sim.medium.join import Replacement
 from firmware_sim.signing import Signer
 from firmware_sim.states import DeviceState, Mode
 
@@ -22,18 +23,21 @@ STATE_FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class DeviceSetup:
-    """Election, rules, precinct and key of one device."""
+    """Election, rules, precinct and key of one device; for a replacement device the dead ones
+    that it stands in for."""
 
     election: Election
     profile: Profile
     precinct_id: str
     signer: Signer
+    replacement: Replacement | None = None
 
     def check(self) -> frozenset[str]:
         """Check the parts against each other; returns the precinct's ballot style ids.
 
         Raises:
             StateError: the precinct is not in the election, or the key is another's.
+            MediumError: the medium of the device replaced is another's.
         """
         signer = self.signer.identity
         known = {precinct.id for precinct in self.election.precincts}
@@ -47,7 +51,21 @@ class DeviceSetup:
                 f"the key of device {signer.device_id} is for precinct {signer.precinct_id}, "
                 f"not {self.precinct_id}"
             )
+        if self.replacement is not None:
+            self.replacement.check(self.binding())
         return frozenset(style.id for style in self.election.precinct_styles(self.precinct_id))
+
+    def said(self) -> dict[str, str | int]:
+        """What the log says at configuration: the binding, and who is replaced at what count."""
+        rows = self.replacement.rows() if self.replacement else []
+        last: dict[str, str | int] = {}
+        if rows:
+            last = {
+                "replaces": rows[-1]["device_id"],
+                "replaced_count": rows[-1]["count"],
+                "replaced_root": rows[-1]["root"],
+            }
+        return {**self.binding(), **last}
 
     def binding(self) -> dict[str, str]:
         """What a journal is tied to."""
@@ -71,6 +89,12 @@ class DeviceSetup:
                     f"the journal belongs to another {field.split('_')[0]} "
                     f"({document.get(field)}, not {value}); give a new --journal"
                 )
+        rows = self.replacement.rows() if self.replacement else []
+        if document.get("replaces", []) != rows:
+            raise StateError(
+                "which device this one replaces was decided when it was configured, and cannot be "
+                "changed: give the same --replaces, or a new --journal before the polls open"
+            )
         if document.get("format") != STATE_FORMAT:
             raise StateError(
                 "the journal was written by another version of the device: go on with that one, "
@@ -95,4 +119,5 @@ class DeviceSetup:
             "pending_export": None,
             "counters": {"sheets_fed": 0, "accepted": 0, "returned": 0, "refused": 0},
             "returned_by_style": {},
+            "replaces": self.replacement.rows() if self.replacement else [],
         }

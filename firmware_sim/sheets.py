@@ -8,10 +8,9 @@ person looks and says so (`answer_place`), and that is logged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
-from firmware_sim.errors import FirmwareError, HumanStepError, StateError
+from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.eventlog import Detail
 from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, bars, of_scanner
 from firmware_sim.journal import Intention
@@ -31,35 +30,13 @@ from firmware_sim.roles import Action
 from firmware_sim.voter import Question, Voter, VoterChoice
 from hardware.errors import HardwareError, LinkError
 from hardware.interface import Feeder, FeederStatus
-from scanner.cvr import CastVoteRecord, new_record
+from scanner.cvr import new_record
 from scanner.errors import PageRefusedError
 from scanner.reading import SheetInterpretation
 
 
-class Medium(Protocol):
-    """A second place that follows the count, sheet by sheet (a removable medium)."""
-
-    def after_sheet(
-        self, records: Callable[[], Iterable[CastVoteRecord]], counters: Mapping[str, int]
-    ) -> None:
-        """Called after each settled sheet, before the next is drawn in.
-
-        Args:
-            records: gives all committed records anew, in id order.
-            counters: sheets fed, accepted, returned, refused.
-
-        Raises:
-            FirmwareError, OSError: it cannot be written; the device stops taking sheets.
-        """
-        ...
-
-    def close(self) -> None:
-        """Finish and release it."""
-        ...
-
-
 class SheetPath:
-    """The sheets of one device: feeder, reader, voter and medium around the ledger."""
+    """The sheets of one device: feeder, reader and voter around the ledger."""
 
     def __init__(
         self,
@@ -70,7 +47,6 @@ class SheetPath:
         reader: SheetReaderLike,
         randomness: Callable[[int], bytes],
         voter: Voter | None,
-        medium: Medium | None,
     ) -> None:
         self._ledger = ledger
         self._journal = ledger.journal
@@ -80,7 +56,6 @@ class SheetPath:
         self._reader = reader
         self._randomness = randomness
         self._voter = voter
-        self._medium = medium
         # In memory only: kept on disk it would tie a record to the sheet before it.
         self._last_return: tuple[str, str] | None = None
 
@@ -105,19 +80,16 @@ class SheetPath:
             barred = bars(self._ledger.failures, Action.TAKE_SHEETS)
             if barred is not None:
                 return SheetOutcome(OutcomeKind.FAULT, barred.value, FAILURES[barred].words["en"])
-            if self.recover(status) is not None:
-                self._tell_medium()
+            self.recover(status)
             sheet = self._feeder.feed()
             if sheet is None:
                 return SheetOutcome(OutcomeKind.TRAY_EMPTY)
-            outcome = self._settle(sheet.images)
+            return self._settle(sheet.images)
         except LinkError as error:
             self._ledger.observe({Failure.SCANNER_DISCONNECTED}, ())
             return SheetOutcome(OutcomeKind.FAULT, Failure.SCANNER_DISCONNECTED.value, str(error))
         except HardwareError as error:
             return SheetOutcome(OutcomeKind.FAULT, Failure.SCANNER_FAULT.value, str(error))
-        self._tell_medium()
-        return outcome
 
     def recover(self, status: FeederStatus | None = None) -> Intention | None:
         """Finish or undo the one step that a cut left open; None when there was none.
@@ -225,14 +197,7 @@ class SheetPath:
         self._journal.commit(intention.token, document, at=now, kind=kind, detail=detail)
         self._ledger.document = document
         self._last_return = None
+        self._ledger.follow(intention.record)
 
     def _undo(self, intention: Intention, detail: Detail) -> None:
         self._journal.abandon(intention.token, at=self._ledger.now(), detail=detail)
-
-    def _tell_medium(self) -> None:
-        if self._medium is None:
-            return
-        try:
-            self._medium.after_sheet(self._journal.records, self._ledger.document["counters"])
-        except (FirmwareError, OSError):
-            self._ledger.observe({Failure.STORAGE_FAILING}, ())

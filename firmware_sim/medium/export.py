@@ -51,6 +51,7 @@ class JournalLike(Protocol):
 
     def count(self) -> int:
         """How many records are committed."""
+        ...
 
     def records(self) -> Iterator[CastVoteRecord]:
         """The records in order of their ids."""
