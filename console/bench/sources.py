@@ -1,7 +1,7 @@
 """Where a bench test's scans come from: the deck's own images, another folder, a device.
 
-A source is an iterator of `ScannedSheet`: any other scanner (SANE, a driver of one's own)
-becomes a source by yielding them.
+A source is an iterator of `ScannedSheet`: any other scanner (a driver of one's own) becomes
+a source by yielding them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Protocol
 from console.errors import ConsoleError
 from hardware.errors import HardwareError
 from hardware.feeder import open_feeder
+from hardware.sane import SaneScanner, SaneSettings
 from hardware.simulated.paper import SUFFIXES, read_deck
 from scanner.decks.document import DeckFile
 
@@ -35,8 +36,8 @@ class ScannedSheet:
 
 
 class Source(Protocol):
-    """Where sheets come from. `kind` "deck", "folder" or "port"; `stopped` says why a
-    source ended before its paper did, "" where it did not."""
+    """Where sheets come from. `kind` "deck", "folder", "port" or "sane"; `stopped` says
+    why a source ended before its paper did, "" where it did not."""
 
     kind: str
     where: str
@@ -131,7 +132,40 @@ class PortSource:
             feeder.close()
 
 
-def choose(deck: DeckFile, folder: Path, scans: Path | None, port: str | None) -> Source:
+class SaneSource:
+    """A document scanner of SANE: feeds until its feeder is empty; sheets are told by their
+    order. A fault ends the test, what was fed so far is still judged."""
+
+    def __init__(self, settings: SaneSettings) -> None:
+        self.kind, self.where, self.stopped = "sane", settings.device, ""
+        self._settings = settings
+
+    def __iter__(self) -> Iterator[ScannedSheet]:
+        """The sheets in the order of feeding."""
+        fed = 0
+        with SaneScanner(self._settings) as scanner:
+            while True:
+                start = time.perf_counter()
+                try:
+                    images = scanner.feed()
+                except HardwareError as error:
+                    if not fed:
+                        raise
+                    self.stopped = str(error)
+                    return
+                if images is None:
+                    return
+                fed += 1
+                yield ScannedSheet(f"fed {fed}", None, images, time.perf_counter() - start)
+
+
+def choose(
+    deck: DeckFile,
+    folder: Path,
+    scans: Path | None,
+    port: str | None,
+    sane: SaneSettings | None = None,
+) -> Source:
     """The source that was asked for; the deck's own images if none was.
 
     Raises:
@@ -139,6 +173,8 @@ def choose(deck: DeckFile, folder: Path, scans: Path | None, port: str | None) -
     """
     if port is not None:
         return PortSource(port)
+    if sane is not None:
+        return SaneSource(sane)
     if scans is not None:
         return FolderSource(deck, scans)
     own = DeckSource(deck, folder)

@@ -21,6 +21,8 @@ Example:
     ballotbench bench deck --out bench
 
     ballotbench bench deck --port socket://127.0.0.1:7001 --out bench
+
+    ballotbench bench deck --sane DEVICE --sane-source "ADF Duplex" --out bench
 """
 
 
@@ -38,6 +40,19 @@ def bench(
     port: Annotated[
         str | None, typer.Option(help="Feed the deck through the scanner at this port or URL.")
     ] = None,
+    sane: Annotated[
+        str | None,
+        typer.Option(help="Feed the deck through this SANE scanner (`devices --scanners`)."),
+    ] = None,
+    sane_source: Annotated[
+        str | None, typer.Option(help="The SANE scanner's name for its feeder.")
+    ] = None,
+    sane_sides: Annotated[
+        int, typer.Option(min=1, max=2, help="Sides that the SANE scanner gives of a sheet.")
+    ] = 1,
+    sane_dpi: Annotated[
+        int, typer.Option(min=150, max=400, help="Resolution of the SANE scanner.")
+    ] = 200,
     election: Annotated[
         Path | None, typer.Option(help="Definition, if not the one in the deck.")
     ] = None,
@@ -63,14 +78,15 @@ def bench(
     bench.json (schema: console/schemas/bench.schema.json), report.html and report.pdf.
     Exit 1 when there is a finding.
     """
-    if scans is not None and port is not None:
-        raise typer.BadParameter("give --scans or --port, not both", param_hint="--port")
+    if sum(given is not None for given in (scans, port, sane)) > 1:
+        raise typer.BadParameter("give one of --scans, --port, --sane", param_hint="--port")
     # Heavy rooms only when this command runs.
     from console.bench import run as bench_run
     from console.bench.judge import Circumstances, judge
     from console.bench.sources import choose
     from console.bench.words import LANGUAGES
     from console.definitions import load_definition
+    from hardware.sane import SaneSettings
     from scanner.decks.document import MAX_DECK_BYTES, parse_deck
 
     chosen = tuple(dict.fromkeys(language or LANGUAGES))
@@ -100,7 +116,10 @@ def bench(
             f"deck is for {truth.election_hash[:16]}…)"
         )
     limits = rules.limits(thresholds)
-    source = choose(truth, file.parent, scans, port)
+    scanner = None
+    if sane is not None:
+        scanner = SaneSettings(sane, source=sane_source, dpi=sane_dpi, sides=sane_sides)
+    source = choose(truth, file.parent, scans, port, scanner)
     with progress() as bars:
         task = bars.add_task("Sheets", total=len(truth.sheets))
         judged = bench_run.run(

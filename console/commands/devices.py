@@ -1,4 +1,4 @@
-"""`ballotbench devices`: the serial ports of this machine."""
+"""`ballotbench devices`: the serial ports and document scanners of this machine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,22 @@ def register(app: typer.Typer) -> None:
 
 
 def devices(
+    scanners: Annotated[
+        bool, typer.Option("--scanners", help="Document scanners of SANE, in place of ports.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """List serial ports with USB vendor (VID), product (PID) and serial number.
 
+    With --scanners: USB and network document scanners that SANE finds; that takes a while.
+
     Example: ballotbench devices
+
+    Example: ballotbench devices --scanners
     """
+    if scanners:
+        _scanners(as_json)
+        return
     from hardware.ports import list_ports
 
     ports = list_ports()
@@ -49,4 +59,25 @@ def devices(
             escape(port.serial_number or ""),
             escape(name),
         )
+    stdout.print(table)
+
+
+def _scanners(as_json: bool) -> None:
+    from hardware.sane import list_scanners
+
+    found = list_scanners()
+    if as_json:
+        emit_json([asdict(scanner) for scanner in found])
+        return
+    if not found:
+        stdout.print(
+            "SANE finds no document scanner. Check the cable and that it is on; a USB scanner "
+            "needs your user in the group scanner.",
+            soft_wrap=True,
+        )
+        return
+    table = Table("Scanner", "Maker", "Model", "Kind")
+    for scanner in found:
+        row = (scanner.name, scanner.vendor, scanner.model, scanner.kind)
+        table.add_row(*(escape(text) for text in row))
     stdout.print(table)

@@ -268,7 +268,7 @@ def test_a_deck_of_real_scans_from_elsewhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "code", "said"),
     [
-        (("--scans", "x", "--port", "y"), 2, "not both"),
+        (("--scans", "x", "--port", "y"), 2, "one of --scans"),
         (("--language", "es"), 2, "none of"),
         (("--scans", "nowhere"), 1, "not a folder"),
         (("--election", EXAMPLES / "us-general" / "election.json"), 1, "not the election"),
@@ -281,3 +281,22 @@ def test_wrong_use_ends_in_words(
     assert run.returncode == code
     assert said in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(
+    shutil.which("scanimage") is None, reason="scanimage is missing: make system-deps"
+)
+def test_a_scanner_of_sane_feeds_its_whole_stack(deck: Path, tmp_path: Path) -> None:
+    # SANE's own test device: ten pages of a grid, none of them a ballot.
+    stack = ("--sane", "test", "--sane-source", "Automatic Document Feeder")
+    run = ballotbench("bench", deck, *stack, "--out", tmp_path, "--language", "en")
+    assert run.returncode == 1, run.stderr
+    found = report(tmp_path)
+    assert (found["source"], found["where"]) == ("sane", "test")
+    assert "stopped" not in found
+    assert found["sheets"]["came"] == 10
+    assert found["sheets"]["read"] == 0
+    assert found["positions"]["error"]["events"] == 0
+    assert "document scanner test (SANE)" in (tmp_path / "report.html").read_text("utf-8")
+    both = ballotbench("bench", deck, *stack, "--port", "loop://", "--out", tmp_path)
+    assert both.returncode == 2
