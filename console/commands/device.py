@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 
 from console.common import emit_json, progress, stderr, stdout
 from console.polling_day import play_day
+from console.stopwatch import Stopwatch
 from election.definition import load_election
 from election.profile import load_profile
 from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice, SheetOutcome
@@ -82,25 +84,28 @@ def run(
     from hardware.printer import open_printer
     from scanner.sheet import SheetReader
 
+    reader = ScannerSheetReader(SheetReader(definition, setup.profile))
+    watch = Stopwatch()
     feeder = open_feeder(scanner)
     try:
         with Journal(journal) as opened:
             precinct_device = PrecinctDevice(
                 setup,
-                journal=opened,
-                feeder=feeder,
-                reader=ScannerSheetReader(SheetReader(definition, setup.profile)),
-                printer=open_printer(printer),
+                journal=watch.timed(opened, "journal"),
+                feeder=watch.timed(feeder, "link"),
+                reader=watch.timed(reader, "reading"),
+                printer=watch.timed(open_printer(printer), "printing"),
                 clock=lambda: datetime.now(UTC),
                 randomness=secrets.token_bytes,
             )
             outcomes = _day(precinct_device, in_box, paper_seen_by)
+            seconds = watch.seconds()
             package = precinct_device.export(issued=handed_out)
             totals = precinct_device.totals()
     finally:
         feeder.close()
     _write(export, package)
-    _report(as_json, export, totals, dict(precinct_device.counters), outcomes)
+    _report(as_json, export, totals, dict(precinct_device.counters), outcomes, seconds)
     counter = precinct_device.box_counter
     if counter not in (None, totals["sheets"]):
         stderr.print(
@@ -181,6 +186,7 @@ def _report(
     totals: dict[str, Any],
     counters: dict[str, int],
     sent_back: dict[str, int],
+    seconds: Mapping[str, float],
 ) -> None:
     if as_json:
         emit_json(
@@ -189,6 +195,7 @@ def _report(
                 "totals": totals,
                 "counters": counters,
                 "sent_back": sent_back,
+                "seconds": dict(seconds),
             }
         )
         return
