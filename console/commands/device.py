@@ -98,7 +98,7 @@ def run(
                 clock=lambda: datetime.now(UTC),
                 randomness=secrets.token_bytes,
             )
-            outcomes = _day(precinct_device, in_box, paper_seen_by)
+            outcomes = _day(precinct_device, in_box, paper_seen_by, handed_out)
             seconds = watch.seconds()
             package = precinct_device.export(issued=handed_out)
             totals = precinct_device.totals()
@@ -117,7 +117,12 @@ def run(
         raise typer.Exit(1)
 
 
-def _day(device: PrecinctDevice, in_box: bool | None, seen_by: str) -> dict[str, int]:
+def _day(
+    device: PrecinctDevice,
+    in_box: bool | None,
+    seen_by: str,
+    issued: dict[str, int] | None = None,
+) -> dict[str, int]:
     """The day with a progress bar; counts sheets sent back by reason."""
     if in_box is not None:
         device.answer_sheet_place(in_box=in_box, by=seen_by)
@@ -133,7 +138,7 @@ def _day(device: PrecinctDevice, in_box: bool | None, seen_by: str) -> dict[str,
                 )
             bars.advance(task)
 
-        play_day(device, tell)
+        play_day(device, tell, issued=issued)
     return dict(sent_back)
 
 
