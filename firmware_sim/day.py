@@ -6,23 +6,22 @@ rules, so that nothing is allowed here that is not allowed singly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from firmware_sim.device import NOBODY, PrecinctDevice
 from firmware_sim.errors import StateError
 from firmware_sim.roles import Person
 from firmware_sim.states import DeviceState
-from firmware_sim.tapes import Tape
 
 
-def open_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> Tape:
+def open_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> list[str]:
     """Configure, self-test, zero tape, signatures, open. Returns the zero tape (empty where
     it had been printed before).
 
     Raises:
         StateError: the self-test fails (names what), or a step is not allowed.
     """
-    tape = Tape(())
+    tape: list[str] = []
     if device.state is DeviceState.UNCONFIGURED:
         device.configure(present=present)
     if device.state is DeviceState.CONFIGURED:
@@ -38,14 +37,9 @@ def open_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> T
     return tape
 
 
-def close_day(
-    device: PrecinctDevice,
-    *,
-    issued: Mapping[str, int] | None = None,
-    present: Sequence[Person] = NOBODY,
-) -> Tape:
+def close_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> list[str]:
     """Close the polls and print the results tape, which is returned. After a close whose
-    tape was not printed it prints the tape. `issued`: papers handed out by ballot style."""
+    tape was not printed it prints the tape."""
     if device.state is not DeviceState.POLLS_CLOSED:
         device.close_polls(present=present)
-    return device.print_results(issued=issued, present=present)
+    return device.print_results(present=present)

@@ -34,7 +34,6 @@ from firmware_sim.roles import Action, Person
 from firmware_sim.setup import DeviceSetup
 from firmware_sim.sheets import SheetPath
 from firmware_sim.states import DeviceState, Mode
-from firmware_sim.tapes import Tape
 from firmware_sim.voter import Voter
 from hardware.interface import Feeder
 
@@ -182,7 +181,7 @@ class PrecinctDevice:
         """Check journal, scanner, clock, key and failures; all must hold to go on."""
         return self._preparation.self_test(present)
 
-    def print_zero_tape(self, *, present: Sequence[Person] = NOBODY) -> Tape:
+    def print_zero_tape(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
         """Print the zero tape over an empty box and no records. Returns the tape.
 
         Raises:
@@ -325,22 +324,16 @@ class PrecinctDevice:
 
     # --- results ---------------------------------------------------------------------
 
-    def print_results(
-        self, *, issued: Mapping[str, int] | None = None, present: Sequence[Person] = NOBODY
-    ) -> Tape:
+    def print_results(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
         """Print the results tape; printed before, it is a re-run, which takes two people.
-
-        Args:
-            issued: papers handed out by ballot style, from the commission's own count; None
-                keeps what was told before.
 
         Raises:
             HardwareError: the printer fails; call again when it is right.
         """
-        return self._results.print(issued, present)
+        return self._results.print(present)
 
-    def results_tape(self) -> Tape:
-        """The results tape; only after the close.
+    def results_tape(self) -> list[str]:
+        """The results tape's lines; only after the close.
 
         Raises:
             StateError: the polls are not closed.
@@ -355,14 +348,13 @@ class PrecinctDevice:
         Each export has its own number and package id; the figures are the same.
 
         Args:
-            issued: papers handed out by ballot style, from the commission's own count; None:
-                as told for the tape.
+            issued: papers handed out by ballot style, from the commission's own count.
 
         Raises:
             StateError: the polls are not closed or the results tape is not printed.
             CountError: `issued` names a style the precinct has not.
         """
-        return self._results.export(issued, present)
+        return self._results.export(issued or {}, present)
 
     def seal(self, *, present: Sequence[Person] = NOBODY) -> None:
         """End the day: from now on the device can only be read."""

@@ -8,22 +8,19 @@ closings it is of, should the polls have been opened again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from firmware_sim import tapes
 from firmware_sim.checks import Counts, differences
-from firmware_sim.controls import ratios_of
 from firmware_sim.counting import count_records
 from firmware_sim.errors import StateError
-from firmware_sim.export import ExportFigures, check_issued, package_files, protocol_of
+from firmware_sim.export import ExportFigures, package_files
+from firmware_sim.identity import code_hash
 from firmware_sim.ledger import Ledger
 from firmware_sim.package import build_package
-from firmware_sim.printing import TapePrinter, tape_head
+from firmware_sim.printing import TapePrinter
 from firmware_sim.roles import Action, Person
 from firmware_sim.states import DeviceState
-from firmware_sim.summary import pack, records_root, summarise
-from firmware_sim.summary_code import open_seal, seal
 
 
 class Results:
@@ -60,57 +57,29 @@ class Results:
             )
         )
 
-    def tape(self) -> tapes.Tape:
-        """The results tape.
+    def tape(self) -> list[str]:
+        """The results tape's lines.
 
         Raises:
             StateError: the polls are not closed.
         """
         if not self._ledger.state.is_closed:
             raise StateError("there are no results before the polls are closed")
-        return self._tape(self._ledger.document["issued"])[0]
-
-    def _tape(self, issued: Mapping[str, int]) -> tuple[tapes.Tape, bytes]:
-        """The results tape, and the signed summary on it.
-
-        A summary that says the same as the one signed before is not signed again: two tapes
-        of one closing bear the same codes.
-        """
-        document, setup = self._ledger.document, self._setup
-        records = list(self._journal.records())
-        totals = count_records(setup.election, records, setup.precinct_id)
-        protocol = protocol_of(setup.election, self._figures(issued), totals)
-        root = records_root(records)
-        head = tape_head(self._ledger, self._printer.paper)
-        summary = summarise(
-            setup.election,
-            totals,
-            protocol,
-            document["counters"],
-            mode=self._ledger.mode.value,
-            device_id=setup.signer.identity.device_id,
-            profile_hash=setup.profile.canonical_hash(),
-            firmware_hash=head.code_hash,
-            records_root=root,
+        document = self._ledger.document
+        return tapes.results_tape(
+            self._setup.election,
+            self._count(),
+            precinct_id=self._setup.precinct_id,
+            device_id=self._setup.signer.identity.device_id,
+            code_hash=code_hash(),
+            opened=document["polls_opened"],
+            closed=document["polls_closed"],
+            returned=document["counters"]["returned"],
+            refused=document["counters"]["refused"],
+            box_counter=document["box_counter"],
         )
-        sealed = bytes.fromhex(document["seal"] or "")
-        if not sealed or open_seal(sealed).signed != pack(summary):
-            sealed = seal(summary, setup.signer.sign_raw, setup.signer.chain)
-        tape = tapes.results_tape(
-            head,
-            totals,
-            tapes.ResultFigures(
-                protocol=protocol,
-                counters=document["counters"],
-                ratios=ratios_of(totals, protocol, setup.election, setup.profile),
-                records_root=root,
-                closing=document["closings"],
-                seal=sealed,
-            ),
-        )
-        return tape, sealed
 
-    def print(self, issued: Mapping[str, int] | None, present: Sequence[Person]) -> tapes.Tape:
+    def print(self, present: Sequence[Person]) -> list[str]:
         """See `PrecinctDevice.print_results`."""
         again = self._ledger.state in (DeviceState.RESULTS_PRINTED, DeviceState.EXPORTED)
         step = Action.RERUN_RESULTS if again else Action.PRINT_RESULTS
@@ -120,20 +89,18 @@ class Results:
         if not again:
             # A cut may have come between the close and its rewriting.
             self._journal.rewrite()
-        told = self._issued(issued)
-        tape, sealed = self._tape(told)
+        tape = self.tape()
         self._printer.print(tape)
         self._ledger.step(
             step,
             present,
             {},
             kind="results_tape_printed_again" if again else "results_tape_printed",
-            change={"issued": told, "seal": sealed.hex()},
             detail={"findings": ", ".join(self.findings())},
         )
         return tape
 
-    def export(self, issued: Mapping[str, int] | None, present: Sequence[Person]) -> bytes:
+    def export(self, issued: Mapping[str, int], present: Sequence[Person]) -> bytes:
         """See `PrecinctDevice.export`."""
         self._ledger.watch()
         self._ledger.check_step(Action.EXPORT, {})
@@ -144,8 +111,18 @@ class Results:
         files = package_files(
             self._setup.election,
             self._setup.profile,
-            replace(
-                self._figures(self._issued(issued)), package_id=package_id, export_number=number
+            ExportFigures(
+                precinct_id=self._setup.precinct_id,
+                device_id=self._setup.signer.identity.device_id,
+                package_id=package_id,
+                export_number=number,
+                created=self._ledger.now(),
+                polls_opened=document["polls_opened"],
+                polls_closed=document["polls_closed"],
+                counters=document["counters"],
+                returned_by_style=document["returned_by_style"],
+                issued=dict(issued),
+                box_counter=document["box_counter"],
             ),
             list(self._journal.records()),
             self._journal.events(),
@@ -168,32 +145,6 @@ class Results:
             return {}
         return replacement.package_files(
             self._setup.precinct_id, self._setup.signer.identity.device_id
-        )
-
-    def _issued(self, told: Mapping[str, int] | None) -> dict[str, int]:
-        """Papers handed out by style: as told now, or else as told for the tape.
-
-        Raises:
-            CountError: a style that the precinct has not.
-        """
-        issued = dict(self._ledger.document["issued"] if told is None else told)
-        check_issued(self._setup.election, self._setup.precinct_id, issued)
-        return issued
-
-    def _figures(self, issued: Mapping[str, int]) -> ExportFigures:
-        document = self._ledger.document
-        return ExportFigures(
-            precinct_id=self._setup.precinct_id,
-            device_id=self._setup.signer.identity.device_id,
-            package_id="",
-            export_number=0,
-            created=self._ledger.now(),
-            polls_opened=document["polls_opened"],
-            polls_closed=document["polls_closed"],
-            counters=document["counters"],
-            returned_by_style=document["returned_by_style"],
-            issued=dict(issued),
-            box_counter=document["box_counter"],
         )
 
     def _count(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,10 +41,6 @@ class Signer(Protocol):
     @property
     def identity(self) -> DeviceIdentity:
         """Whose key it is, from its certificate."""
-
-    @property
-    def chain(self) -> tuple[x509.Certificate, ...]:
-        """Its certificate, then those between it and the root's (which is not in it)."""
 
     def sign(self, content: bytes) -> bytes:
         """The detached CMS over `content`, DER, with the certificates up to the root's."""

@@ -88,11 +88,6 @@ class DeviceSigner:
             )
         return cls(key, certificate, identity_of(certificate))
 
-    @property
-    def chain(self) -> tuple[x509.Certificate, ...]:
-        """The device's certificate: the root issued it itself."""
-        return (self.certificate,)
-
     def sign(self, content: bytes) -> bytes:
         """The detached CMS over `content`, DER."""
         return sign_detached(content, raw_signer(self.key), (self.certificate,))
@@ -142,7 +137,7 @@ class TrustStore:
         """
         chain, digest, signature = take_apart(cms_der)
         certificate = chain[0]
-        self.check_issued(certificate)
+        self._check_issued(certificate)
         if len(chain) != 1 or assemble(chain, digest, signature) != cms_der:
             raise SignatureError(
                 SignatureFault.MALFORMED,
@@ -154,14 +149,6 @@ class TrustStore:
                 "the signature belongs to other content: what was signed has been altered",
             )
         check_signature(certificate, digest, signature)
-        return self.check_valid(certificate, at=at)
-
-    def check_valid(self, certificate: x509.Certificate, *, at: datetime) -> DeviceIdentity:
-        """Rules 4 and 5 for a certificate that was issued here; says whose it is.
-
-        Raises:
-            SignatureError: *expired* or *revoked*.
-        """
         identity = identity_of(certificate)
         when = at.astimezone(UTC)
         if when < identity.not_before:
@@ -185,8 +172,7 @@ class TrustStore:
             )
         return identity
 
-    def check_issued(self, certificate: x509.Certificate) -> None:
-        """Rule 2. Raises SignatureError: *untrusted*."""
+    def _check_issued(self, certificate: x509.Certificate) -> None:
         untrusted = SignatureError(
             SignatureFault.UNTRUSTED,
             "the signer's certificate was not issued by this authority; "

@@ -14,6 +14,7 @@ COMMANDS: tuple[str, ...] = (
     "devices",
     "simulate",
     "device",
+    "medium",
     "verify",
     "tally",
     "seats",

@@ -13,6 +13,7 @@ import typer
 
 from console.common import emit_json, progress, stderr, stdout
 from console.polling_day import play_day
+from console.removable import Following, open_medium, with_replacement
 from console.stopwatch import Stopwatch
 from election.definition import load_election
 from election.profile import load_profile
@@ -55,17 +56,27 @@ def run(
         typer.Option(help="After a cut, where a person found the sheet: in-box or outside."),
     ] = None,
     paper_seen_by: Annotated[str, typer.Option(help="Who looked; goes into the log.")] = "",
+    medium: Annotated[
+        Path | None, typer.Option(help="Removable medium (folder) that follows each sheet.")
+    ] = None,
+    replaces: Annotated[
+        Path | None, typer.Option(help="Medium of a dead device that this one stands in for.")
+    ] = None,
+    replaces_box: Annotated[
+        int | None, typer.Option(min=0, help="Sheets in the dead device's box, by its counter.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Open the polls, take sheets until the tray is empty, close, print, export.
 
-    After a crash the same command line goes on where the device stopped.
+    After a crash the same command line goes on where the device stopped. With --medium a dead
+    device costs nothing: another, with an id and journal of its own, takes over with --replaces.
 
     Example: ballotbench device run election.json --precinct precinct-1 --journal p1.sqlite
     --keys keys --device scanner-001 --scanner socket://127.0.0.1:7001 --printer p1-tape.bin
     --export p1.zip --issued list=412
     """
-    _distinct(election, journal, Path(printer), export)
+    _distinct(election, journal, Path(printer), export, medium, replaces)
     handed_out = _issued(issued or [])
     in_box = _paper(paper, paper_seen_by)
     definition = load_election(election)
@@ -75,6 +86,7 @@ def run(
         precinct,
         DeviceSigner.load(keys, device_id),
     )
+    setup = with_replacement(setup, keys, journal, replaces, replaces_box)
     for style_id in set(handed_out) - setup.check():
         raise typer.BadParameter(
             f"precinct {precinct} hands out no style {style_id!r}", param_hint="--issued"
@@ -85,6 +97,7 @@ def run(
     from scanner.sheet import SheetReader
 
     reader = ScannerSheetReader(SheetReader(definition, setup.profile))
+    removable = open_medium(setup, keys, medium)
     watch = Stopwatch()
     feeder = open_feeder(scanner)
     try:
@@ -97,8 +110,9 @@ def run(
                 printer=watch.timed(open_printer(printer), "printing"),
                 clock=lambda: datetime.now(UTC),
                 randomness=secrets.token_bytes,
+                medium=removable and watch.timed(Following(removable, opened), "medium"),
             )
-            outcomes = _day(precinct_device, in_box, paper_seen_by, handed_out)
+            outcomes = _day(precinct_device, in_box, paper_seen_by)
             seconds = watch.seconds()
             package = precinct_device.export(issued=handed_out)
             totals = precinct_device.totals()
@@ -117,12 +131,7 @@ def run(
         raise typer.Exit(1)
 
 
-def _day(
-    device: PrecinctDevice,
-    in_box: bool | None,
-    seen_by: str,
-    issued: dict[str, int] | None = None,
-) -> dict[str, int]:
+def _day(device: PrecinctDevice, in_box: bool | None, seen_by: str) -> dict[str, int]:
     """The day with a progress bar; counts sheets sent back by reason."""
     if in_box is not None:
         device.answer_sheet_place(in_box=in_box, by=seen_by)
@@ -138,7 +147,7 @@ def _day(
                 )
             bars.advance(task)
 
-        play_day(device, tell, issued=issued)
+        play_day(device, tell)
     return dict(sent_back)
 
 
@@ -158,9 +167,19 @@ def _issued(values: list[str]) -> dict[str, int]:
     return figures
 
 
-def _distinct(election: Path, journal: Path, printer: Path, export: Path) -> None:
-    """Four files, not three: a tape written into the journal would destroy the votes."""
+def _distinct(
+    election: Path,
+    journal: Path,
+    printer: Path,
+    export: Path,
+    medium: Path | None,
+    replaces: Path | None,
+) -> None:
+    """Four files, not three: a tape written into the journal would destroy the votes; and a
+    medium of its own for each device."""
     given = {"ELECTION": election, "--journal": journal, "--printer": printer, "--export": export}
+    folders = {"--medium": medium, "--replaces": replaces}
+    given |= {name: path for name, path in folders.items() if path is not None}
     names: dict[Path, str] = {}
     for name, path in given.items():
         first = names.setdefault(path.absolute().resolve(), name)

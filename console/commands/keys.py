@@ -10,6 +10,7 @@ import typer
 
 from console.common import emit_json, stdout
 from firmware_sim import trust
+from firmware_sim.medium import RECOVERY_KEY, create_recovery_key
 
 DirectoryArgument = Annotated[Path, typer.Argument(help="Directory of the authority.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -82,6 +83,37 @@ def issue(
         emit_json({"certificate": str(paths.certificate), "key": str(paths.key)})
         return
     stdout.print(f"Device {device} certified for {precinct}: {paths.certificate}", soft_wrap=True)
+
+
+@app.command("recovery")
+def recovery(
+    directory: DirectoryArgument,
+    passphrase_file: PassphraseFile = None,
+    recovery_passphrase_file: Annotated[
+        Path | None, typer.Option(help="File whose first line protects the recovery key.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the key that opens the removable media of dead devices.
+
+    Devices get recovery.pem with the trust folder; recovery.key stays with the authority.
+
+    Example: ballotbench keys recovery keys
+    """
+    place = create_recovery_key(
+        directory,
+        now=datetime.now(UTC),
+        passphrase=_passphrase(passphrase_file),
+        key_passphrase=_passphrase(recovery_passphrase_file),
+    )
+    if as_json:
+        emit_json({"certificate": str(place), "key": str(directory / RECOVERY_KEY)})
+        return
+    stdout.print(
+        f"Recovery key made: give {place} to the devices; keep {RECOVERY_KEY} to yourself, away "
+        "from them: it opens what their media hold.",
+        soft_wrap=True,
+    )
 
 
 @app.command("revoke")

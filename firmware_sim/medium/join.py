@@ -115,6 +115,7 @@ def load_replacement(
     trust: TrustStore,
     *,
     at: datetime,
+    binding: Mapping[str, str],
     box_counter: int | None = None,
 ) -> Replacement | None:
     """What a device with this journal replaces: as taken over before, else from `medium`.
@@ -123,10 +124,12 @@ def load_replacement(
 
     Args:
         medium: the dead device's medium, None if this device replaces nobody.
+        binding: what the replacement is itself tied to (`DeviceSetup.binding`).
         box_counter: sheets in the dead device's box, as people read its scanner's counter.
 
     Raises:
-        MediumError: the medium cannot be trusted, or the copy is damaged.
+        MediumError: the medium cannot be trusted or is not to be taken over (`check`), or the
+            copy is damaged.
     """
     kept = journal.with_name(f"{journal.name}.replaced")
     if kept.exists():
@@ -139,6 +142,7 @@ def load_replacement(
         raise MediumError(f"over {MAX_REPLACED} devices died in a row: count the paper by hand")
     boxes = (*(r.box_counter for r in reading.slot.head.replaces), box_counter)
     replacement = Replacement(slots, boxes)
+    replacement.check(binding)
     _keep(kept, replacement)
     return replacement
 

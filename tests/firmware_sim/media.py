@@ -20,9 +20,11 @@ from firmware_sim.medium import (
     RECOVERY_KEY,
     ContinuousExport,
     RecordForm,
+    Replacement,
     create_recovery_key,
     load_recovery_certificate,
     load_recovery_key,
+    load_replacement,
 )
 from firmware_sim.trust import TrustStore
 from scanner.cvr import CastVoteRecord, new_record
@@ -96,6 +98,19 @@ class Desk:
             recovery=self.public,
             randomness=randomness,
             **more,
+        )
+
+    def take_over(
+        self,
+        medium: Path | None,
+        journal: Path,
+        device: str = "scanner-002",
+        box: int | None = None,
+    ) -> Replacement | None:
+        """What `device`, with its journal at `journal`, replaces."""
+        binding = {**self.setup.binding(), "device_id": device}
+        return load_replacement(
+            medium, journal, self.trust, at=bench.NOW, binding=binding, box_counter=box
         )
 
     def record(self, chance: random.Random, kind: bytes | None = None) -> CastVoteRecord:

@@ -26,7 +26,7 @@ from firmware_sim.medium import (
     read_medium,
     recovered_file,
 )
-from firmware_sim.medium.join import load_replacement, parse_join
+from firmware_sim.medium.join import parse_join
 from firmware_sim.medium.proof import check_inclusion, inclusion_proof
 from firmware_sim.medium.reading import SLOT_NAMES
 from firmware_sim.medium.slot import HEADER_BYTES, parse_slot
@@ -322,7 +322,7 @@ def test_a_replacement_takes_over_once_and_keeps_a_copy(desk: Desk, tmp_path: Pa
     voted(desk, tmp_path / "dead", 6)
     journal = tmp_path / "second.sqlite"
     binding = {**desk.setup.binding(), "device_id": "scanner-002"}
-    first = load_replacement(tmp_path / "dead", journal, desk.trust, at=bench.NOW, box_counter=6)
+    first = desk.take_over(tmp_path / "dead", journal, box=6)
     assert first is not None
     first.check(binding)
     with pytest.raises(MediumError, match="cannot replace itself"):
@@ -332,10 +332,10 @@ def test_a_replacement_takes_over_once_and_keeps_a_copy(desk: Desk, tmp_path: Pa
     with pytest.raises(MediumError, match="official mode"):
         first.check(binding, "test")
     # From now on the medium may be lost or change: what was taken over stands.
-    again = load_replacement(None, journal, desk.trust, at=bench.NOW)
+    again = desk.take_over(None, journal)
     assert again == first
     voted(desk, tmp_path / "other", 3)
-    assert load_replacement(tmp_path / "other", journal, desk.trust, at=bench.NOW) == first
+    assert desk.take_over(tmp_path / "other", journal) == first
     files = first.package_files(bench.PRECINCT, "scanner-002")
     value = json.loads(files["join.json"])
     assert (value["replaces"][0]["count"], value["replaces"][0]["box_counter"]) == (6, 6)
@@ -348,36 +348,34 @@ def test_a_replacement_takes_over_once_and_keeps_a_copy(desk: Desk, tmp_path: Pa
     data[-5] ^= 1
     copy.write_bytes(data)
     with pytest.raises(MediumError, match="copy of a dead device"):
-        load_replacement(None, journal, desk.trust, at=bench.NOW)
+        desk.take_over(None, journal)
 
 
 def test_a_replacement_that_dies_hands_on_both(desk: Desk, tmp_path: Path) -> None:
     voted(desk, tmp_path / "one", 6)
-    second = load_replacement(tmp_path / "one", tmp_path / "j2", desk.trust, at=bench.NOW)
+    second = desk.take_over(tmp_path / "one", tmp_path / "j2")
     assert second is not None
     voted(desk, tmp_path / "two", 3, device="scanner-002", replaces=second.pairs())
     # The second device, started again without being told, knows from its medium.
     journal = MemoryJournal()
     with pytest.raises(MediumError, match="only 0"):
         desk.export(tmp_path / "two", device="scanner-002").update(journal, journal.document())
-    third = load_replacement(
-        tmp_path / "two", tmp_path / "j3", desk.trust, at=bench.NOW, box_counter=3
-    )
+    third = desk.take_over(tmp_path / "two", tmp_path / "j3", "scanner-003", box=3)
     assert third is not None
     assert [(s.head.device_id, s.head.count, box) for s, box in third.pairs()] == [
         ("scanner-001", 6, None),
         ("scanner-002", 3, 3),
     ]
-    assert load_replacement(None, tmp_path / "j3", desk.trust, at=bench.NOW) == third
+    assert desk.take_over(None, tmp_path / "j3", "scanner-003") == third
     (tmp_path / "two" / "replaced-1.slot").unlink()
     with pytest.raises(MediumError, match="dead device scanner-001: it is missing"):
-        load_replacement(tmp_path / "two", tmp_path / "j4", desk.trust, at=bench.NOW)
+        desk.take_over(tmp_path / "two", tmp_path / "j4", "scanner-003")
 
 
 def test_a_device_that_had_closed_is_not_replaced(desk: Desk, tmp_path: Path) -> None:
     journal = voted(desk, tmp_path / "m", 2)
     desk.export(tmp_path / "m").update(journal, journal.document("polls_closed"))
-    found = load_replacement(tmp_path / "m", tmp_path / "j", desk.trust, at=bench.NOW)
-    assert found is not None
     with pytest.raises(MediumError, match="had closed its polls"):
-        found.check({**desk.setup.binding(), "device_id": "scanner-002"})
+        desk.take_over(tmp_path / "m", tmp_path / "j")
+    # Nothing is kept of a medium that is not taken over.
+    assert desk.take_over(None, tmp_path / "j") is None

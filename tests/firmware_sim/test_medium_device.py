@@ -16,7 +16,7 @@ from firmware_sim.device import DeviceState, OutcomeKind, PrecinctDevice
 from firmware_sim.errors import MediumError, StateError
 from firmware_sim.failures import Failure
 from firmware_sim.journal import Journal
-from firmware_sim.medium import Replacement, load_replacement, open_slot, read_medium
+from firmware_sim.medium import Replacement, open_slot, read_medium
 from firmware_sim.package import read_package
 from tests.firmware_sim import bench
 from tests.firmware_sim.media import Desk
@@ -174,12 +174,8 @@ def test_a_replacement_goes_on_where_a_dead_device_stopped(
     dead.stop()
     (dead.folder / "journal.sqlite").unlink()
     second = Machine(desk, tmp_path / "two", "scanner-002", stack)
-    replacement = load_replacement(
-        dead.folder / "medium",
-        second.folder / "journal.sqlite",
-        desk.trust,
-        at=bench.NOW,
-        box_counter=3,
+    replacement = desk.take_over(
+        dead.folder / "medium", second.folder / "journal.sqlite", second.id, box=3
     )
     device = second.start(replacement)
     open_day(device)
