@@ -1,38 +1,66 @@
-"""The authority: makes its root, certifies devices, withdraws them.
+"""The authority: makes its root, certifies regions and devices, withdraws them.
 
-One self-signed root (`authority.pem`) certifies devices directly; withdrawn ones are in a
-CRL (`revoked.pem`) that is replaced in one step (NVT-16, NVT-17).
+A self-signed root (`authority.pem`) certifies devices directly, or regions that certify
+devices. What is withdrawn is in the revocation list of whoever issued it; a region that is
+withdrawn takes its devices with it. A second root with an ML-DSA-65 key does the same beside
+it (NVT-16, NVT-17).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import mldsa
 
+from firmware_sim.certificates import (
+    PublicKey,
+    Purpose,
+    device_certificate,
+    key_hash,
+    region_certificate,
+    root_certificate,
+)
+from firmware_sim.chain import load_list, region_of
 from firmware_sim.errors import KeyFileError
+from firmware_sim.issuing import (
+    OpenIssuer,
+    new_key,
+    open_authority,
+    open_issuer,
+    write_ca,
+)
 from firmware_sim.keyfiles import (
-    AUTHORITY_CERTIFICATE,
-    AUTHORITY_KEY,
     DEVICES,
-    REVOKED,
+    REGIONS,
     DeviceIdentity,
     DevicePaths,
+    authority_paths,
+    certificate_pem,
     checked_root,
     device_paths,
     identity_of,
     is_name,
     load_certificate,
-    load_private_key,
-    revoked_serials,
+    load_chain,
+    private_pem,
+    region_paths,
     write_new,
 )
-from firmware_sim.signing import in_lower_half
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRow:
+    """A region as `list_regions` tells it; `precincts` is empty where it may serve any."""
+
+    region_id: str
+    name: str
+    precincts: tuple[str, ...]
+    not_after: datetime
+    revoked: datetime | None
 
 
 def create_authority(
@@ -42,11 +70,13 @@ def create_authority(
     now: datetime,
     valid_days: int,
     passphrase: bytes | None = None,
+    post_quantum: bool = True,
 ) -> Path:
-    """Make a root key and certificate and an empty CRL in `directory`.
+    """Make root keys, certificates and empty revocation lists in `directory`.
 
     Writes `authority.pem`, `authority.key` (PKCS #8, mode 0600, encrypted when a
-    passphrase is given) and `revoked.pem`. `now` is timezone-aware.
+    passphrase is given) and `revoked.pem`, and with `post_quantum` the same three with
+    `-mldsa`. `now` is timezone-aware.
 
     Returns:
         The path of `authority.pem`.
@@ -56,34 +86,93 @@ def create_authority(
     """
     if not 1 <= len(name.strip()) <= 64:
         raise KeyFileError("an authority's name has 1 to 64 characters; give another --name")
-    if (directory / AUTHORITY_KEY).exists() or (directory / AUTHORITY_CERTIFICATE).exists():
+    files = authority_paths(directory)
+    if files.key.exists() or files.certificate.exists():
         raise KeyFileError(
             f"{directory}: there is an authority already; choose an empty directory "
             "(a second root would orphan every device of the first)"
         )
     directory.mkdir(parents=True, exist_ok=True)
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name.strip())])
-    start = _whole_second(now)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(_later(start, valid_days))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    write_new(directory / AUTHORITY_KEY, _private_pem(key, passphrase), private=True)
-    write_new(
-        directory / AUTHORITY_CERTIFICATE, certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    _write_crl(directory, certificate, key, {}, start)
-    return directory / AUTHORITY_CERTIFICATE
+    for second in (False, True) if post_quantum else (False,):
+        key = new_key(post_quantum=second)
+        root = root_certificate(key, name=name.strip(), now=now, valid_days=valid_days)
+        write_ca(authority_paths(directory, post_quantum=second), root, key, passphrase, now)
+    return files.certificate
+
+
+def add_region(
+    directory: Path,
+    region_id: str,
+    *,
+    name: str,
+    precincts: Sequence[str] = (),
+    now: datetime,
+    valid_days: int,
+    passphrase: bytes | None = None,
+    region_passphrase: bytes | None = None,
+) -> Path:
+    """Make a region's keys, certificates and empty lists under the authority in `directory`.
+
+    Args:
+        precincts: those that it may certify devices for; empty: any.
+        passphrase: opens the authority's keys; `region_passphrase` protects the region's.
+
+    Returns:
+        The region's folder.
+
+    Raises:
+        KeyFileError: no authority, unusable id or name, or there is such a region that is
+            not revoked.
+    """
+    for what, value in (("region", region_id), *(("precinct", each) for each in precincts)):
+        _check_id(what, value)
+    if not 1 <= len(name.strip()) <= 64:
+        raise KeyFileError("a region's name has 1 to 64 characters; give another --name")
+    above = open_authority(directory, passphrase)
+    root = above.first.issuer.certificate
+    depth = root.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+    if depth == 0:
+        raise KeyFileError(
+            f"{directory}: this authority was made for devices only (path length 0); make a new "
+            "one with `ballotbench keys init` to have regions"
+        )
+    files = region_paths(directory, region_id)
+    if files.certificate.exists():
+        raise KeyFileError(f"{files.certificate.parent}: there is a region {region_id} already")
+    files.certificate.parent.mkdir(parents=True, exist_ok=True)
+    for ca, second in ((above.first, False), (above.second, True)):
+        if ca is None:
+            continue
+        key = new_key(post_quantum=second)
+        certificate = region_certificate(
+            ca.issuer,
+            key.public_key(),
+            region_id=region_id,
+            name=name.strip(),
+            precincts=precincts,
+            now=now,
+            valid_days=valid_days,
+        )
+        paths = region_paths(directory, region_id, post_quantum=second)
+        write_ca(paths, certificate, key, region_passphrase, now)
+    return files.certificate.parent
+
+
+def revoke_region(
+    directory: Path, region_id: str, now: datetime, *, passphrase: bytes | None = None
+) -> int:
+    """Withdraw a region, and so all its devices; idempotent. Returns its serial number.
+
+    Raises:
+        KeyFileError: no authority or no such region.
+    """
+    above = open_authority(directory, passphrase)
+    certificate = load_certificate(region_paths(directory, region_id).certificate)
+    serial = above.first.withdraw(certificate, now)
+    files = region_paths(directory, region_id, post_quantum=True)
+    if above.second is not None and files.certificate.exists():
+        above.second.withdraw(load_chain(files.certificate, post_quantum=True)[0], now)
+    return serial
 
 
 def issue_device(
@@ -94,162 +183,198 @@ def issue_device(
     now: datetime,
     valid_days: int,
     passphrase: bytes | None = None,
+    region: str | None = None,
+    purpose: Purpose = Purpose.RESULTS,
+    device_passphrase: bytes | None = None,
 ) -> DevicePaths:
-    """Make a device's key and certificate under the authority in `directory`.
+    """Make a device's keys and certificates under the authority, or a region of it.
 
     The certificate's common name is the device, its organisational unit the precinct; its
-    key may sign, nothing else. `passphrase` opens the authority's key; the device's own key
-    is written unencrypted, mode 0600, as a device starts unattended. A device id may be
-    issued again only after its former certificate was revoked.
+    key may sign, nothing else. A device id may be issued again only after its former
+    certificate was revoked.
+
+    Args:
+        passphrase: opens the keys of the authority, or of the region.
+        device_passphrase: protects the device's keys; None: they are written unencrypted,
+            mode 0600, for a device that starts unattended.
 
     Raises:
         KeyFileError: no authority, wrong passphrase, unusable id, or the device has a
             certificate that is still good.
     """
-    for what, value in (("device", device_id), ("precinct", precinct_id)):
-        if not is_name(value):
-            raise KeyFileError(
-                f"{value!r} cannot be a {what} id: use 1 to 64 letters, digits, '.', '_', ':', '-'"
-            )
-    root, root_key = _load_authority(directory, passphrase)
+    issuer = prepare_issue(directory, device_id, precinct_id, region, passphrase)
     paths = device_paths(directory, device_id)
+    key = new_key(post_quantum=False)
+    certify_device(
+        issuer,
+        paths,
+        key.public_key(),
+        device_id=device_id,
+        precinct_id=precinct_id,
+        purpose=purpose,
+        now=now,
+        valid_days=valid_days,
+        second_passphrase=device_passphrase,
+    )
+    write_new(paths.key, private_pem(key, device_passphrase), private=True)
+    return paths
+
+
+def prepare_issue(
+    directory: Path,
+    device_id: str,
+    precinct_id: str,
+    region: str | None,
+    passphrase: bytes | None,
+) -> OpenIssuer:
+    """Open the issuer and clear away what is left of a revoked certificate of this id.
+
+    Raises:
+        KeyFileError: as `issue_device`.
+    """
+    _check_id("device", device_id)
+    _check_id("precinct", precinct_id)
+    paths = device_paths(directory, device_id)
+    issuer = open_issuer(directory, region, passphrase)
     if paths.certificate.exists():
-        serial = load_certificate(paths.certificate).serial_number
-        if serial not in revoked_serials(directory / REVOKED, root):
+        if _revoked_at(directory, load_chain(paths.certificate)) is None:
             raise KeyFileError(
                 f"{paths.certificate}: device {device_id} has a certificate that is still good; "
                 "revoke it first or choose another device id"
             )
-        paths.certificate.unlink()
-        paths.key.unlink(missing_ok=True)
-    paths.certificate.parent.mkdir(exist_ok=True)
-    key = ec.generate_private_key(ec.SECP256R1())
-    start = _whole_second(now)
-    unsigned = (
-        x509.CertificateBuilder()
-        .subject_name(
-            x509.Name(
-                [
-                    x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, precinct_id),
-                    x509.NameAttribute(NameOID.COMMON_NAME, device_id),
-                ]
-            )
+        for path in paths.everything():
+            path.unlink(missing_ok=True)
+    paths.second[0].parent.mkdir(parents=True, exist_ok=True)
+    return issuer
+
+
+def certify_device(
+    issuer: OpenIssuer,
+    paths: DevicePaths,
+    key: PublicKey,
+    *,
+    device_id: str,
+    precinct_id: str,
+    purpose: Purpose,
+    now: datetime,
+    valid_days: int,
+    second_passphrase: bytes | None,
+) -> x509.Certificate:
+    """Certify a device's key, wherever it is kept; with a new ML-DSA key beside it.
+
+    Writes the certificates, and the ML-DSA key protected by `second_passphrase`. Returns
+    the certificate of `key`.
+
+    Raises:
+        KeyFileError: the issuer may not certify for this precinct, or has expired.
+    """
+    second = mldsa.MLDSA65PrivateKey.generate() if issuer.second is not None else None
+    promised = None if second is None else key_hash(second.public_key())
+    parts = [(issuer.first, key, promised)]
+    if issuer.second is not None and second is not None:
+        parts.append((issuer.second, second.public_key(), None))
+    chains = []
+    for ca, public, promise in parts:
+        certificate = device_certificate(
+            ca.issuer,
+            public,
+            device_id=device_id,
+            precinct_id=precinct_id,
+            region_id=issuer.region_id,
+            purpose=purpose,
+            now=now,
+            valid_days=valid_days,
+            post_quantum_key=promise,
         )
-        .issuer_name(root.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(min(_later(start, valid_days), root.not_valid_after_utc))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()),
-            critical=False,
-        )
-    )
-    # A device's certificate travels in its signatures, which have one form only; signing is
-    # randomised and hits the lower half every second time.
-    certificate = unsigned.sign(root_key, hashes.SHA256())
-    while not in_lower_half(certificate.signature):
-        certificate = unsigned.sign(root_key, hashes.SHA256())
-    write_new(paths.key, _private_pem(key, None), private=True)
-    write_new(paths.certificate, certificate.public_bytes(serialization.Encoding.PEM))
-    return paths
+        _check_scope(certificate, ca.between, precinct_id)
+        chains.append((certificate, *ca.between))
+    write_new(paths.certificate, certificate_pem(*chains[0]))
+    if second is not None:
+        write_new(paths.second[0], certificate_pem(*chains[1]))
+        write_new(paths.second[1], private_pem(second, second_passphrase), private=True)
+    return chains[0][0]
 
 
 def revoke(
     directory: Path, device_id: str, now: datetime, *, passphrase: bytes | None = None
 ) -> int:
-    """Put a device's certificate on the CRL; idempotent. Returns its serial number.
+    """Put a device's certificates on its issuer's lists; idempotent. Returns its serial number.
+
+    `passphrase` opens the keys of the region that issued it, or of the authority.
 
     Raises:
         KeyFileError: no authority or no such device.
     """
-    root, root_key = _load_authority(directory, passphrase)
-    serial = load_certificate(device_paths(directory, device_id).certificate).serial_number
-    revoked = dict(revoked_serials(directory / REVOKED, root))
-    revoked.setdefault(serial, _whole_second(now))
-    _write_crl(directory, root, root_key, revoked, _whole_second(now))
+    paths = device_paths(directory, device_id)
+    certificate = load_certificate(paths.certificate)
+    issuer = open_issuer(directory, identity_of(certificate).region_id, passphrase)
+    serial = issuer.first.withdraw(certificate, now)
+    if issuer.second is not None and paths.second[0].exists():
+        issuer.second.withdraw(load_chain(paths.second[0], post_quantum=True)[0], now)
     return serial
 
 
 def list_devices(directory: Path) -> list[tuple[DeviceIdentity, datetime | None]]:
-    """Every device certificate in `directory`, with the time it was revoked or None."""
-    root = load_certificate(directory / AUTHORITY_CERTIFICATE)
-    revoked = revoked_serials(directory / REVOKED, root)
+    """Every device certificate in `directory`, with the time it, or its region, was revoked,
+    or None."""
     rows = []
     for path in sorted((directory / DEVICES).glob("*.pem")):
-        identity = identity_of(load_certificate(path))
-        rows.append((identity, revoked.get(identity.certificate_serial)))
+        chain = load_chain(path)
+        rows.append((identity_of(chain[0]), _revoked_at(directory, chain)))
     return rows
 
 
-def _load_authority(
-    directory: Path, passphrase: bytes | None
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    root = checked_root(directory / AUTHORITY_CERTIFICATE)
-    return root, load_private_key(directory / AUTHORITY_KEY, passphrase)
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _private_pem(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None) -> bytes:
-    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase:
-        protection = serialization.BestAvailableEncryption(passphrase)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
-
-
-def _write_crl(
-    directory: Path,
-    root: x509.Certificate,
-    key: ec.EllipticCurvePrivateKey,
-    revoked: Mapping[int, datetime],
-    now: datetime,
-) -> None:
-    # Valid as long as the root: verifiers are offline and renew it by hand (NVT-14).
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(root.subject)
-        .last_update(now)
-        .next_update(root.not_valid_after_utc)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+def list_regions(directory: Path) -> list[RegionRow]:
+    """Every region in `directory`, by id."""
+    files = authority_paths(directory)
+    root = checked_root(files.certificate)
+    revoked = load_list(files.revoked, root).serials
+    rows = []
+    for folder in sorted((directory / REGIONS).glob("*/")):
+        certificate = region_of(region_paths(directory, folder.name), root)
+        below = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        names = [name.value for name in below.permitted_subtrees or ()]
+        units = [n.get_attributes_for_oid(x509.NameOID.ORGANIZATIONAL_UNIT_NAME) for n in names]
+        title = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        rows.append(
+            RegionRow(
+                folder.name,
+                str(title[0].value) if title else "",
+                tuple(str(unit[0].value) for unit in units if unit),
+                certificate.not_valid_after_utc,
+                revoked.get(certificate.serial_number),
+            )
         )
-    )
-    for serial, when in sorted(revoked.items()):
-        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when)
-        builder = builder.add_revoked_certificate(entry.build())
-    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    # A half-written list would unlock every withdrawn device: replace it in one step.
-    fresh = directory / f"{REVOKED}.new"
-    fresh.unlink(missing_ok=True)
-    write_new(fresh, pem)
-    fresh.replace(directory / REVOKED)
+    return rows
 
 
-def _whole_second(moment: datetime) -> datetime:
-    """UTC, rounded down: X.509 times have whole seconds and must not lie ahead of the clock."""
-    return moment.astimezone(UTC).replace(microsecond=0)
+def _revoked_at(directory: Path, chain: tuple[x509.Certificate, ...]) -> datetime | None:
+    """When a device's certificate, or the region's above it, was withdrawn."""
+    files = authority_paths(directory)
+    root = checked_root(files.certificate)
+    by_root = load_list(files.revoked, root).serials
+    if len(chain) == 1:
+        return by_root.get(chain[0].serial_number)
+    region_id = identity_of(chain[0]).region_id or ""
+    by_region = load_list(region_paths(directory, region_id).revoked, chain[1]).serials
+    return by_root.get(chain[1].serial_number) or by_region.get(chain[0].serial_number)
 
 
-def _later(start: datetime, valid_days: int) -> datetime:
-    # 2200 is some 63,000 days away; far larger numbers are beyond what a date can hold.
-    if not 1 <= valid_days <= 100_000 or (start + timedelta(days=valid_days)).year > 2200:
-        raise KeyFileError(f"{valid_days} days is no validity: give 1 to about 60,000")
-    return start + timedelta(days=valid_days)
+def _check_id(what: str, value: str) -> None:
+    if not is_name(value):
+        raise KeyFileError(
+            f"{value!r} cannot be a {what} id: use 1 to 64 letters, digits, '.', '_', ':', '-'"
+        )
+
+
+def _check_scope(
+    certificate: x509.Certificate, between: tuple[x509.Certificate, ...], precinct_id: str
+) -> None:
+    for region in between:
+        below = region.extensions.get_extension_for_class(x509.NameConstraints).value
+        allowed = [name.value.rdns for name in below.permitted_subtrees or ()]
+        if not any(certificate.subject.rdns[: len(each)] == list(each) for each in allowed):
+            raise KeyFileError(
+                f"this region may not certify devices for precinct {precinct_id}: the authority "
+                "gave it others (`ballotbench keys show`)"
+            )

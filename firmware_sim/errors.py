@@ -33,6 +33,9 @@ class SignatureFault(StrEnum):
     UNTRUSTED = "untrusted"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    NO_REVOCATION_LIST = "no_revocation_list"
+    WRONG_PURPOSE = "wrong_purpose"
+    DOWNGRADED = "downgraded"
 
 
 class SignatureError(FirmwareError):

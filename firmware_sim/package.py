@@ -5,15 +5,16 @@ A package is a zip in exactly one form: stored, entries sorted by name, every ti
 same bytes, and reading rebuilds the zip and compares it byte for byte, so that a change
 anywhere in it, also in a header that no program looks at, is refused.
 
-`SHA256SUMS` covers every file but itself and its signature; `SHA256SUMS.cms` is a
-detached CMS over it. Both are checked with stock tools after unpacking (NVT-11, NVT-13):
+`SHA256SUMS` covers every file but itself and its signatures; `SHA256SUMS.cms` is a
+detached CMS over it, `SHA256SUMS.mldsa` a second signature where the device makes one. Sums
+and CMS are checked with stock tools after unpacking (NVT-11, NVT-13):
 
     sha256sum -c SHA256SUMS
     openssl cms -verify -binary -inform DER -in SHA256SUMS.cms -content SHA256SUMS \
         -CAfile authority.pem -purpose any -out /dev/null
 
 `read_package` establishes that a package is whole, not who made it: that is
-`firmware_sim.trust.TrustStore.verify(package.sums, package.cms, at=…)`.
+`firmware_sim.trust.TrustStore.verify_package(package.sums, package.cms, package.mldsa, at=…)`.
 """
 
 from __future__ import annotations
@@ -38,12 +39,17 @@ from firmware_sim.errors import PackageError
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.cms"
+#: The second signature (`firmware_sim.post_quantum`), of devices that have such a key.
+SECOND_SIGNATURE = "SHA256SUMS.mldsa"
 PROTOCOL = "protocol.json"
 TOTALS = "totals.json"
 DEVICE = "device.json"
 CVR_REPORT = "cvrs/report.json"
 CVR_PARQUET = "cvrs.parquet"
 EVENTS = "log/events.jsonl"
+
+#: What no check sum and no list of files can cover.
+_NOT_SUMMED = (SUMS, SIGNATURE, SECOND_SIGNATURE)
 
 #: What a package must hold beside `SHA256SUMS` and its signature.
 REQUIRED = (MANIFEST, PROTOCOL, TOTALS, DEVICE, CVR_REPORT, CVR_PARQUET, EVENTS)
@@ -79,8 +85,9 @@ SCHEMA_OF: Mapping[str, str] = MappingProxyType(
 class ResultsPackage:
     """A whole package: every file by name, and what the signature is over.
 
-    `files` holds all files as bytes, `SHA256SUMS` and its signature among them; `sums` and
-    `cms` are those two; `manifest` is `manifest.json` parsed and valid by its schema.
+    `files` holds all files as bytes, `SHA256SUMS` and its signatures among them; `sums`, `cms`
+    and `mldsa` (None if there is none) are those; `manifest` is `manifest.json` parsed and
+    valid by its schema.
     """
 
     name: str
@@ -88,6 +95,11 @@ class ResultsPackage:
     sums: bytes
     cms: bytes
     manifest: Mapping[str, Any]
+
+    @property
+    def mldsa(self) -> bytes | None:
+        """`SHA256SUMS.mldsa`, if it is there."""
+        return self.files.get(SECOND_SIGNATURE)
 
     def document(self, name: str) -> dict[str, Any]:
         """One JSON file parsed (`totals.json`, `protocol.json`, …), valid by its schema.
@@ -111,23 +123,31 @@ def sums_of(files: Mapping[str, bytes]) -> bytes:
     return "".join(
         f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n"
         for name in sorted(files)
-        if name not in (SUMS, SIGNATURE)
+        if name not in _NOT_SUMMED
     ).encode()
 
 
-def build_package(files: Mapping[str, bytes], sign: Callable[[bytes], bytes]) -> bytes:
-    """Make a package of `files`, adding `SHA256SUMS` and its signature by `sign`.
+def build_package(
+    files: Mapping[str, bytes],
+    sign: Callable[[bytes], bytes],
+    sign_second: Callable[[bytes], bytes | None] | None = None,
+) -> bytes:
+    """Make a package of `files`, adding `SHA256SUMS`, its signature by `sign`, and a second
+    one by `sign_second`, if it gives one.
 
     Raises:
         PackageError: a required file is missing or a name cannot be in a package.
     """
-    whole = {name: data for name, data in files.items() if name not in (SUMS, SIGNATURE)}
+    whole = {name: data for name, data in files.items() if name not in _NOT_SUMMED}
     for name in REQUIRED:
         if name not in whole:
             raise PackageError(f"a results package needs {name}")
     _check_names(list(whole), "the results package")
     whole[SUMS] = sums_of(whole)
     whole[SIGNATURE] = sign(whole[SUMS])
+    second = sign_second(whole[SUMS]) if sign_second is not None else None
+    if second is not None:
+        whole[SECOND_SIGNATURE] = second
     return _zip(whole)
 
 
@@ -152,7 +172,7 @@ def read_package(data: bytes, name: str) -> ResultsPackage:
             "it was altered or packed again: ask for the original file"
         )
     manifest = parse_document(files[MANIFEST], MANIFEST, where=name)
-    listed = sorted(n for n in files if n not in (SUMS, SIGNATURE))
+    listed = sorted(n for n in files if n not in _NOT_SUMMED)
     if manifest["files"] != listed:
         raise PackageError(f"{name}: {MANIFEST} does not list the files of the package")
     return ResultsPackage(

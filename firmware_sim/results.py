@@ -128,7 +128,8 @@ class Results:
             self._journal.events(),
             extra=self._join_files(),
         )
-        data = build_package(files, self._setup.signer.sign)
+        signer = self._setup.signer
+        data = build_package(files, signer.sign, signer.sign_post_quantum)
         self._ledger.step(
             Action.EXPORT,
             present,

@@ -11,7 +11,7 @@ each, big-endian), `s` in the lower half of the curve's order so that it has one
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from firmware_sim.errors import SignatureError, SignatureFault
-from firmware_sim.keyfiles import DeviceIdentity
+
+if TYPE_CHECKING:  # certificates are signed by what is here
+    from firmware_sim.keyfiles import DeviceIdentity
 
 #: Order n of the P-256 group (FIPS 186-5, SP 800-186 3.2.1.3).
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

@@ -1,33 +1,48 @@
-"""Keys, certificates and signatures of the precinct devices: ECDSA P-256 and X.509.
+"""Keys, certificates and signatures of the precinct devices: ECDSA P-256, ML-DSA-65, X.509.
 
-The doors of the whole: an authority (`create_authority`, `issue_device`, `revoke`,
-`list_devices`), a device's signer (`DeviceSigner`), and what a verifier needs
-(`TrustStore`). Signatures are detached CMS that stock `openssl cms -verify` accepts; their
-form is in `firmware_sim.cms_form` (NVT-13, NVT-16, NVT-17).
+The doors of the whole: an authority (`create_authority`, `add_region`, `issue_device`,
+`revoke`, …), a device's signer (`DeviceSigner`), and what a verifier needs (`TrustStore`).
+Signatures are detached CMS that stock `openssl cms -verify` accepts
+(`firmware_sim.cms_form`), with a second one for the years that records are kept
+(`firmware_sim.post_quantum`) (NVT-13, NVT-16, NVT-17).
 
 Rules of `TrustStore.verify`, in this order:
 
 1. *malformed*: the CMS is not in the one form a device writes;
-2. *untrusted*: its certificate was not issued to a device by this root;
+2. *untrusted*: its certificate was not issued to a device by this root or a region of it;
 3. *bad_signature*: it is over other content, or not made with the device's key;
-4. *expired*: the certificate is not valid at the time asked about;
-5. *revoked*: the certificate is on the authority's list.
+4. *wrong_purpose*: the certificate is for something else;
+5. *expired*: a certificate of the chain is not valid at the time asked about;
+6. *revoked*: one is on its issuer's list; *no_revocation_list*: the issuer's list is not there.
+
+`verify_package` adds the second signature, by the same rules under a root of its own, and
+*downgraded*: it is missing though the device's certificate promises it, or though
+`require_post_quantum` is set.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 
-from firmware_sim.authority import create_authority, issue_device, list_devices, revoke
+from firmware_sim import post_quantum
+from firmware_sim.authority import (
+    add_region,
+    create_authority,
+    issue_device,
+    list_devices,
+    list_regions,
+    revoke,
+    revoke_region,
+)
+from firmware_sim.certificates import Purpose, key_hash
+from firmware_sim.chain import Chain, ChainTrust, check_purpose
 from firmware_sim.cms_form import assemble, check_signature, sign_detached, take_apart
 from firmware_sim.errors import KeyFileError, SignatureError, SignatureFault
 from firmware_sim.keyfiles import (
@@ -36,14 +51,16 @@ from firmware_sim.keyfiles import (
     REVOKED,
     DeviceIdentity,
     DevicePaths,
+    authority_paths,
+    certified_key,
     checked_root,
     device_paths,
     identity_of,
-    load_certificate,
+    load_chain,
+    load_post_quantum_key,
     load_private_key,
-    revoked_serials,
 )
-from firmware_sim.signing import Signer, raw_signer, refuse_cms_content, verify_raw
+from firmware_sim.signing import RawSign, Signer, raw_signer, refuse_cms_content, verify_raw
 
 __all__ = [
     "AUTHORITY_CERTIFICATE",
@@ -52,61 +69,113 @@ __all__ = [
     "DeviceIdentity",
     "DevicePaths",
     "DeviceSigner",
+    "Purpose",
     "Signer",
     "TrustStore",
+    "add_region",
     "create_authority",
     "device_paths",
     "issue_device",
     "list_devices",
+    "list_regions",
     "revoke",
+    "revoke_region",
     "sign_detached",
     "verify_raw",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceSigner:
-    """A `Signer` whose key is in memory, from the file that `issue_device` wrote."""
+class SecondKey:
+    """A device's ML-DSA-65 key and its chain; always in memory: no token holds such keys."""
 
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
+    key: mldsa.MLDSA65PrivateKey
+    chain: Chain
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSigner:
+    """A `Signer`: certificates, and whatever signs with the key of the first of them."""
+
+    raw: RawSign
+    chain: Chain
     identity: DeviceIdentity
+    second: SecondKey | None = None
 
     @classmethod
-    def load(cls, directory: Path, device_id: str) -> DeviceSigner:
-        """Load what `issue_device` wrote.
+    def load(
+        cls, directory: Path, device_id: str, *, passphrase: bytes | None = None
+    ) -> DeviceSigner:
+        """Load what `issue_device` wrote; `passphrase` opens the keys, if they are protected.
 
         Raises:
             KeyFileError: a file is missing, unreadable, or the two do not belong together.
         """
         paths = device_paths(directory, device_id)
-        certificate = load_certificate(paths.certificate)
-        key = load_private_key(paths.key, None)
-        if key.public_key() != certificate.public_key():
+        chain = load_chain(paths.certificate)
+        identity = identity_of(chain[0])
+        key = load_private_key(paths.key, passphrase)
+        if key.public_key() != chain[0].public_key():
             raise KeyFileError(
                 f"{paths.key}: is not the key of {paths.certificate.name}; issue the device anew"
             )
-        return cls(key, certificate, identity_of(certificate))
+        return cls(raw_signer(key), chain, identity, load_second(paths, identity, passphrase))
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The device's own certificate."""
+        return self.chain[0]
 
     def sign(self, content: bytes) -> bytes:
         """The detached CMS over `content`, DER."""
-        return sign_detached(content, raw_signer(self.key), (self.certificate,))
+        return sign_detached(content, self.raw, self.chain)
 
     def sign_raw(self, content: bytes) -> bytes:
         """64 bytes `r || s` over SHA-256 of `content` (see `firmware_sim.signing`)."""
-        return raw_signer(self.key)(refuse_cms_content(content))
+        return self.raw(refuse_cms_content(content))
 
     def sign_post_quantum(self, content: bytes) -> bytes | None:
-        """None: this device has no ML-DSA key."""
+        """The detached ML-DSA-65 signature; None where the device has no such key."""
+        if self.second is None:
+            return None
+        return post_quantum.sign_second(content, self.second.key, self.second.chain)
+
+
+def load_second(
+    paths: DevicePaths, identity: DeviceIdentity, passphrase: bytes | None
+) -> SecondKey | None:
+    """The ML-DSA key that the device's certificate promises; None where it promises none.
+
+    Raises:
+        KeyFileError: it is missing, or not the one that was promised.
+    """
+    if identity.promised is None:
         return None
+    certificate, file = paths.second
+    chain = load_chain(certificate, post_quantum=True)
+    key = load_post_quantum_key(file, passphrase)
+    if not key_hash(key.public_key()) == key_hash(certified_key(chain[0])) == identity.promised:
+        raise KeyFileError(f"{file}: is not the ML-DSA key that {paths.certificate.name} promises")
+    return SecondKey(key, chain)
 
 
 @dataclass(frozen=True, slots=True)
 class TrustStore:
-    """The root and the certificates withdrawn under it: all that a verifier needs."""
+    """The roots and what is withdrawn under them: all that a verifier needs.
 
-    root: x509.Certificate
-    revoked: Mapping[int, datetime]
+    `second` is the ML-DSA root's part, None where the folder has none. With
+    `require_post_quantum` a device without a second signature is refused even if its
+    certificate promises none: for the day when ECDSA certificates can be forged.
+    """
+
+    first: ChainTrust
+    second: ChainTrust | None = None
+    require_post_quantum: bool = False
+
+    @property
+    def root(self) -> x509.Certificate:
+        """The ECDSA root certificate."""
+        return self.first.root
 
     @property
     def fingerprint(self) -> str:
@@ -115,30 +184,37 @@ class TrustStore:
 
     @classmethod
     def load(cls, place: Path) -> TrustStore:
-        """Load from a directory (`authority.pem` and `revoked.pem`, both required) or from a
-        root certificate alone (then nothing is known to be revoked).
+        """Load from a directory (`authority.pem` and `revoked.pem`, both required; the folders
+        of the regions; the ML-DSA root and its list, where it has one) or from a root
+        certificate alone (then nothing is known to be revoked, and no second signature is
+        checked).
 
         Raises:
             KeyFileError: a file is missing, damaged, or not of this authority.
         """
         if not place.is_dir():
-            return cls(checked_root(place), {})
-        root = checked_root(place / AUTHORITY_CERTIFICATE)
-        return cls(root, revoked_serials(place / REVOKED, root))
+            return cls(ChainTrust(checked_root(place), {}, complete=False))
+        first = ChainTrust.load(place)
+        if not authority_paths(place, post_quantum=True).certificate.exists():
+            return cls(first)
+        return cls(first, ChainTrust.load(place, post_quantum=True))
 
-    def verify(self, content: bytes, cms_der: bytes, *, at: datetime) -> DeviceIdentity:
+    def verify(
+        self,
+        content: bytes,
+        cms_der: bytes,
+        *,
+        at: datetime,
+        purpose: Purpose = Purpose.RESULTS,
+    ) -> DeviceIdentity:
         """Check a detached CMS over `content` as of `at` (timezone-aware).
-
-        A revoked certificate is refused at any time: the time of signing is the signer's
-        own word, so a stolen key could claim an earlier one.
 
         Raises:
             SignatureError: with the fault; any changed byte of `cms_der` is a fault.
         """
         chain, digest, signature = take_apart(cms_der)
-        certificate = chain[0]
-        self._check_issued(certificate)
-        if len(chain) != 1 or assemble(chain, digest, signature) != cms_der:
+        identity = self.first.check_issued(chain)
+        if assemble(chain, digest, signature) != cms_der:
             raise SignatureError(
                 SignatureFault.MALFORMED,
                 "the signature file is not in the one form a device writes: it was altered",
@@ -148,44 +224,81 @@ class TrustStore:
                 SignatureFault.BAD_SIGNATURE,
                 "the signature belongs to other content: what was signed has been altered",
             )
-        check_signature(certificate, digest, signature)
-        identity = identity_of(certificate)
-        when = at.astimezone(UTC)
-        if when < identity.not_before:
-            raise SignatureError(
-                SignatureFault.EXPIRED,
-                f"the certificate of device {identity.device_id} is not valid before "
-                f"{identity.not_before:%Y-%m-%d %H:%M} UTC",
-            )
-        if when > identity.not_after:
-            raise SignatureError(
-                SignatureFault.EXPIRED,
-                f"the certificate of device {identity.device_id} expired on "
-                f"{identity.not_after:%Y-%m-%d %H:%M} UTC",
-            )
-        withdrawn = self.revoked.get(identity.certificate_serial)
-        if withdrawn is not None:
-            raise SignatureError(
-                SignatureFault.REVOKED,
-                f"the certificate of device {identity.device_id} was revoked on "
-                f"{withdrawn:%Y-%m-%d %H:%M} UTC",
-            )
+        check_signature(chain[0], digest, signature)
+        check_purpose(identity, purpose)
+        self.first.check_valid(chain, identity, at)
         return identity
 
-    def _check_issued(self, certificate: x509.Certificate) -> None:
-        untrusted = SignatureError(
-            SignatureFault.UNTRUSTED,
-            "the signer's certificate was not issued by this authority; "
-            "check that authority.pem is the one of this election",
-        )
-        try:
-            certificate.verify_directly_issued_by(self.root)
-            constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-            usage = certificate.extensions.get_extension_for_class(x509.KeyUsage)
-            identity_of(certificate)
-        except (InvalidSignature, KeyFileError) as error:
-            raise untrusted from error
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
-            raise untrusted from error
-        if constraints.value.ca or not usage.value.digital_signature:
-            raise untrusted
+    def verify_package(
+        self, content: bytes, cms_der: bytes, mldsa_pem: bytes | None, *, at: datetime
+    ) -> tuple[DeviceIdentity, bool]:
+        """Check both signatures over a package's check sums.
+
+        Returns:
+            Who signed, and whether a second signature was checked (False: none was promised,
+            or there is no ML-DSA root to check it by).
+
+        Raises:
+            SignatureError: as `verify`, of either; *downgraded*: the second one is missing.
+        """
+        identity = self.verify(content, cms_der, at=at)
+        return identity, self.verify_second(content, mldsa_pem, identity, at=at)
+
+    def verify_second(
+        self, content: bytes, mldsa_pem: bytes | None, identity: DeviceIdentity, *, at: datetime
+    ) -> bool:
+        """Check the second signature of a device whose first one is accepted; see
+        `verify_package`."""
+        if self.second is None:
+            if self.require_post_quantum:
+                raise SignatureError(
+                    SignatureFault.DOWNGRADED,
+                    "a second signature is required, but the trust folder has no "
+                    "authority-mldsa.pem to check one by",
+                )
+            return False
+        if mldsa_pem is None:
+            if identity.promised is None and not self.require_post_quantum:
+                return False
+            why = "promises" if identity.promised is not None else "does not even promise"
+            raise SignatureError(
+                SignatureFault.DOWNGRADED,
+                "the second signature, SHA256SUMS.mldsa, is missing: the certificate of device "
+                f"{identity.device_id} {why} one",
+            )
+        chain, signature = post_quantum.read(mldsa_pem)
+        other = self.second.check_issued(chain)
+        if identity.promised is None or key_hash(certified_key(chain[0])) != identity.promised:
+            raise SignatureError(
+                SignatureFault.UNTRUSTED,
+                "the second signature is by another ML-DSA key than the one that the certificate "
+                f"of device {identity.device_id} promises",
+            )
+        if _who(other) != _who(identity):
+            raise SignatureError(
+                SignatureFault.UNTRUSTED, "the two signatures are of different devices"
+            )
+        post_quantum.check(content, signature, chain)
+        self.second.check_valid(chain, other, at)
+        return True
+
+    def check_certificate(
+        self, chain: Chain, *, at: datetime, purpose: Purpose = Purpose.RESULTS
+    ) -> tuple[DeviceIdentity, ec.EllipticCurvePublicKey]:
+        """A device's certificate on its own, for signatures that are not a CMS (`verify_raw`):
+        who it is, and its key.
+
+        Raises:
+            SignatureError: with the fault.
+        """
+        identity = self.first.check_issued(chain)
+        check_purpose(identity, purpose)
+        self.first.check_valid(chain, identity, at)
+        key = certified_key(chain[0])
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise SignatureError(SignatureFault.MALFORMED, "is not an ECDSA certificate")
+        return identity, key
+
+
+def _who(identity: DeviceIdentity) -> tuple[str, str, str | None, Purpose | None]:
+    return identity.device_id, identity.precinct_id, identity.region_id, identity.purpose

@@ -3,8 +3,9 @@
 Rules, in this order; the first one broken is the reason (NVT-13, NVT-17, SEED-16):
 
 1. the zip is whole, in its one form, and matches its check sums (else *altered*);
-2. the signature is a device's of this authority (*forged*), valid (*expired*) and not
-   withdrawn (*revoked*);
+2. the signature is a device's of this authority (*forged*), valid (*expired*), not withdrawn
+   (*revoked*; *no_revocation_list* where that cannot be known), and the second, post-quantum
+   one is there where the device promises it (*downgraded*);
 3. it is of this election, this profile, and the precinct its device was certified for
    (*foreign*);
 4. neither this package nor this export of the device was seen before (*replayed*);
@@ -57,6 +58,8 @@ class RefusalReason(StrEnum):
     FORGED = "forged"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    NO_REVOCATION_LIST = "no_revocation_list"
+    DOWNGRADED = "downgraded"
     FOREIGN = "foreign"
     REPLAYED = "replayed"
     INCONSISTENT = "inconsistent"
@@ -141,6 +144,9 @@ _REASON_OF_FAULT = {
     SignatureFault.UNTRUSTED: RefusalReason.FORGED,
     SignatureFault.EXPIRED: RefusalReason.EXPIRED,
     SignatureFault.REVOKED: RefusalReason.REVOKED,
+    SignatureFault.NO_REVOCATION_LIST: RefusalReason.NO_REVOCATION_LIST,
+    SignatureFault.WRONG_PURPOSE: RefusalReason.FORGED,
+    SignatureFault.DOWNGRADED: RefusalReason.DOWNGRADED,
 }
 
 
@@ -150,7 +156,7 @@ def check_origin(
     """Rules 1 and 2 alone: whole and signed, whatever election it is of.
 
     Raises:
-        PackageRefusedError: altered, forged, expired or revoked.
+        PackageRefusedError: altered, forged, expired, revoked, no_revocation_list or downgraded.
     """
     try:
         package = read_package(data, name)
@@ -158,7 +164,8 @@ def check_origin(
         detail = str(error).removeprefix(f"{name}: ")
         raise PackageRefusedError(name, RefusalReason.ALTERED, detail) from error
     try:
-        return package, trust.verify(package.sums, package.cms, at=at)
+        device, _ = trust.verify_package(package.sums, package.cms, package.mldsa, at=at)
+        return package, device
     except SignatureError as error:
         raise PackageRefusedError(name, _REASON_OF_FAULT[error.fault], error.detail) from error
 

@@ -1,14 +1,15 @@
-"""`ballotbench keys`: the authority and its devices' certificates."""
+"""`ballotbench keys`: the authority, its regions, and their devices' certificates."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from console.common import emit_json, stdout
+from console.keyring import copy_trust, describe, words
 from firmware_sim import trust
 from firmware_sim.medium import RECOVERY_KEY, create_recovery_key
 
@@ -20,8 +21,13 @@ PassphraseFile = Annotated[
 ]
 
 app = typer.Typer(
-    help="Make an authority, certify precinct devices, withdraw them.", no_args_is_help=True
+    help="Make an authority and regions, certify precinct devices, withdraw them.",
+    no_args_is_help=True,
 )
+region_app = typer.Typer(
+    help="Regions that certify devices in the authority's name.", no_args_is_help=True
+)
+app.add_typer(region_app, name="region")
 
 
 def register(parent: typer.Typer) -> None:
@@ -35,9 +41,12 @@ def init(
     name: Annotated[str, typer.Option(help="Name in the root certificate.")],
     days: Annotated[int, typer.Option(help="Days the root is valid.")] = 3650,
     passphrase_file: PassphraseFile = None,
+    post_quantum: Annotated[
+        bool, typer.Option(help="Also make an ML-DSA-65 root, for second signatures.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Make a root key and certificate and an empty revocation list.
+    """Make root keys and certificates and empty revocation lists.
 
     Example: ballotbench keys init keys --name "Central commission (test)"
     """
@@ -47,12 +56,14 @@ def init(
         now=datetime.now(UTC),
         valid_days=days,
         passphrase=_passphrase(passphrase_file),
+        post_quantum=post_quantum,
     )
     if as_json:
         emit_json({"authority": str(root), "revoked": str(directory / trust.REVOKED)})
         return
     stdout.print(
-        f"Authority made: give {root} and {directory / trust.REVOKED} to everyone who verifies; "
+        f"Authority made: give everyone who verifies what `ballotbench keys trust {directory} "
+        f"OUT` puts together ({root} and {directory / trust.REVOKED} among it); "
         f"keep {trust.AUTHORITY_KEY} to yourself.",
         soft_wrap=True,
     )
@@ -64,12 +75,20 @@ def issue(
     device: Annotated[str, typer.Argument(help="Device id, e.g. scanner-001.")],
     precinct: Annotated[str, typer.Option(help="Precinct the device serves.")],
     days: Annotated[int, typer.Option(help="Days the certificate is valid.")] = 365,
+    region: Annotated[
+        str | None, typer.Option(help="Region that certifies it; the authority if not given.")
+    ] = None,
+    purpose: Annotated[
+        trust.Purpose, typer.Option("--for", help="What its signatures are for.")
+    ] = trust.Purpose.RESULTS,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a device's key and certificate.
+    """Make a device's keys and certificates.
 
     Example: ballotbench keys issue keys scanner-001 --precinct precinct-1
+
+    Example: ballotbench keys issue keys scanner-002 --precinct precinct-2 --region north
     """
     paths = trust.issue_device(
         directory,
@@ -78,6 +97,8 @@ def issue(
         now=datetime.now(UTC),
         valid_days=days,
         passphrase=_passphrase(passphrase_file),
+        region=region,
+        purpose=purpose,
     )
     if as_json:
         emit_json({"certificate": str(paths.certificate), "key": str(paths.key)})
@@ -140,48 +161,102 @@ def revoke(
     )
 
 
+@region_app.command("add")
+def region_add(
+    directory: DirectoryArgument,
+    region: Annotated[str, typer.Argument(help="Region id, e.g. north.")],
+    name: Annotated[str, typer.Option(help="Name in the region's certificate.")],
+    precinct: Annotated[
+        list[str] | None,
+        typer.Option(help="A precinct it may certify devices for; may be repeated; else any."),
+    ] = None,
+    days: Annotated[int, typer.Option(help="Days the certificate is valid.")] = 1825,
+    passphrase_file: PassphraseFile = None,
+    region_passphrase_file: Annotated[
+        Path | None, typer.Option(help="File whose first line will protect the region's keys.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Certify a region, which then certifies devices with keys of its own.
+
+    Example: ballotbench keys region add keys north --name "North region" --precinct p1
+    """
+    folder = trust.add_region(
+        directory,
+        region,
+        name=name,
+        precincts=precinct or [],
+        now=datetime.now(UTC),
+        valid_days=days,
+        passphrase=_passphrase(passphrase_file),
+        region_passphrase=_passphrase(region_passphrase_file, "--region-passphrase-file"),
+    )
+    if as_json:
+        emit_json({"region": region, "folder": str(folder)})
+        return
+    stdout.print(f"Region {region} certified: {folder}", soft_wrap=True)
+
+
+@region_app.command("revoke")
+def region_revoke(
+    directory: DirectoryArgument,
+    region: Annotated[str, typer.Argument(help="Region id to withdraw.")],
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Withdraw a region: nothing that its devices sign is accepted any more.
+
+    Example: ballotbench keys region revoke keys north
+    """
+    serial = trust.revoke_region(
+        directory, region, datetime.now(UTC), passphrase=_passphrase(passphrase_file)
+    )
+    if as_json:
+        emit_json({"region": region, "serial": f"{serial:x}", "revoked": True})
+        return
+    stdout.print(
+        f"Region {region} and all its devices are revoked (serial {serial:x}). Hand out the "
+        "trust folder anew.",
+        soft_wrap=True,
+    )
+
+
+@app.command("trust")
+def trust_folder(
+    directory: DirectoryArgument,
+    out: Annotated[Path, typer.Argument(help="Folder to make for those who verify.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put together what verifiers need: certificates and revocation lists, no key.
+
+    Example: ballotbench keys trust keys trust
+    """
+    written = copy_trust(directory, out)
+    if as_json:
+        emit_json({"folder": str(out), "files": written})
+        return
+    stdout.print(f"{out}: {', '.join(written)}", soft_wrap=True, markup=False)
+
+
 @app.command("show")
 def show(directory: DirectoryArgument, as_json: AsJson = False) -> None:
-    """List the authority and every device with its precinct, validity and state.
+    """List the authority, its regions, and every device with its precinct and state.
 
     Example: ballotbench keys show keys
     """
-    store = trust.TrustStore.load(directory)
-    devices = trust.list_devices(directory)
-    root = store.root
-    value: dict[str, Any] = {
-        "authority": root.subject.rfc4514_string(),
-        "sha256": store.fingerprint,
-        "valid_until": f"{root.not_valid_after_utc:%Y-%m-%d}",
-        "devices": [
-            {
-                "device": identity.device_id,
-                "precinct": identity.precinct_id,
-                "serial": f"{identity.certificate_serial:x}",
-                "valid_from": f"{identity.not_before:%Y-%m-%d}",
-                "valid_until": f"{identity.not_after:%Y-%m-%d}",
-                "revoked": None if revoked is None else f"{revoked:%Y-%m-%d}",
-            }
-            for identity, revoked in devices
-        ],
-    }
+    value = describe(directory)
     if as_json:
         emit_json(value)
         return
-    stdout.print(f"{value['authority']}, valid until {value['valid_until']}", soft_wrap=True)
-    stdout.print(f"SHA-256 {value['sha256']}", soft_wrap=True)
-    for row in value["devices"]:
-        state = f"revoked {row['revoked']}" if row["revoked"] else f"until {row['valid_until']}"
-        stdout.print(f"  {row['device']}  {row['precinct']}  {state}", soft_wrap=True)
-    if not devices:
-        stdout.print("  no devices yet: ballotbench keys issue DIR DEVICE --precinct P")
+    for line in words(value):
+        stdout.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def _passphrase(path: Path | None) -> bytes | None:
+def _passphrase(path: Path | None, option: str = "--passphrase-file") -> bytes | None:
     # From a file, not an argument: arguments are seen by every user of the machine.
     if path is None:
         return None
     lines = path.read_bytes().splitlines()
     if not lines or not lines[0]:
-        raise typer.BadParameter(f"{path} is empty", param_hint="--passphrase-file")
+        raise typer.BadParameter(f"{path} is empty", param_hint=option)
     return lines[0]

@@ -34,13 +34,18 @@ def keys(tmp_path: Path) -> Path:
 
 def test_files_and_modes(keys: Path) -> None:
     assert sorted(str(p.relative_to(keys)) for p in keys.rglob("*") if p.is_file()) == [
+        "authority-mldsa.key",
+        "authority-mldsa.pem",
         "authority.key",
         "authority.pem",
         f"devices/{DEVICE}.key",
         f"devices/{DEVICE}.pem",
+        f"devices/mldsa/{DEVICE}.key",
+        f"devices/mldsa/{DEVICE}.pem",
+        "revoked-mldsa.pem",
         "revoked.pem",
     ]
-    for key in (keys / "authority.key", keys / "devices" / f"{DEVICE}.key"):
+    for key in keys.rglob("*.key"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
@@ -172,7 +177,7 @@ def test_serial_numbers_are_random(keys: Path) -> None:
 
 def test_raw_signatures(keys: Path) -> None:
     signer = DeviceSigner.load(keys, DEVICE)
-    key = signer.key.public_key()
+    key = signer.certificate.public_key()
     raw = signer.sign_raw(CONTENT)
     assert len(raw) == signing.RAW_BYTES
     signing.verify_raw(key, CONTENT, raw)

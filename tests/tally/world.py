@@ -18,15 +18,12 @@ from typing import Any
 from election.model import Election
 from election.profile import Profile, load_profile
 from firmware_sim.export import ExportFigures, package_files
-from firmware_sim.keyfiles import load_certificate, load_private_key
 from firmware_sim.package import build_package
-from firmware_sim.signing import raw_signer
 from firmware_sim.trust import (
+    DeviceSigner,
     TrustStore,
     create_authority,
-    device_paths,
     issue_device,
-    sign_detached,
 )
 from scanner.cvr import CastVoteRecord, new_record
 from scanner.reading import ContestReading, ContestStatus, SheetInterpretation
@@ -190,12 +187,8 @@ class World:
         files = package_files(definition, self.profile, figures, records, [])
         if edit is not None:
             edit(files)
-        paths = device_paths(keys or self.keys, device_id)
-        key = load_private_key(paths.key, None)
-        certificate = load_certificate(paths.certificate)
-        return build_package(
-            files, lambda content: sign_detached(content, raw_signer(key), [certificate])
-        )
+        signer = DeviceSigner.load(keys or self.keys, device_id)
+        return build_package(files, signer.sign, signer.sign_post_quantum)
 
 
 def paper_rows(votes: Mapping[str, Mapping[str, Mapping[str, int]]], election: Election) -> bytes:
