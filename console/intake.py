@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from console.common import progress, stderr
 from election.definition import load_election
@@ -19,6 +23,17 @@ from tally.verification import (
     Verification,
     verify_packages,
 )
+
+#: The option of every command that takes packages in.
+RequirePostQuantum = Annotated[
+    bool,
+    typer.Option(help="Refuse devices without a second (ML-DSA-65) signature, promised or not."),
+]
+
+
+def trust_store(place: Path, *, require_post_quantum: bool = False) -> TrustStore:
+    """Load a trust folder for a command. Raises KeyFileError."""
+    return replace(TrustStore.load(place), require_post_quantum=require_post_quantum)
 
 
 def moment(text: str | None) -> datetime:

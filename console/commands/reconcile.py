@@ -8,8 +8,13 @@ from typing import Annotated
 import typer
 
 from console.common import emit_json, stdout
-from console.intake import election_and_rules, moment, take_in
-from firmware_sim.trust import TrustStore
+from console.intake import (
+    RequirePostQuantum,
+    election_and_rules,
+    moment,
+    take_in,
+    trust_store,
+)
 from tally.paper import MAX_BYTES, read_paper_count
 from tally.reconciliation import reconcile as compare
 from tally.totals import add_up, outcome
@@ -35,6 +40,7 @@ def reconcile(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
+    require_post_quantum: RequirePostQuantum = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write the report; exit 1 when there are findings."""
@@ -43,7 +49,13 @@ def reconcile(
     definition, rules = election_and_rules(election, profile)
     with paper.open("rb") as file:
         count = read_paper_count(file.read(MAX_BYTES + 1), paper.name, definition)
-    verification = take_in(packages, definition, rules, TrustStore.load(trust), moment(at))
+    verification = take_in(
+        packages,
+        definition,
+        rules,
+        trust_store(trust, require_post_quantum=require_post_quantum),
+        moment(at),
+    )
     totals = add_up(verification.accepted, definition)
     result = compare(
         {p.precinct_id: p.totals for p in verification.accepted},

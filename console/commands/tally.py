@@ -8,8 +8,14 @@ from typing import Annotated
 import typer
 
 from console.common import emit_json, stdout
-from console.intake import election_and_rules, moment, show_refused, take_in
-from firmware_sim.trust import TrustStore
+from console.intake import (
+    RequirePostQuantum,
+    election_and_rules,
+    moment,
+    show_refused,
+    take_in,
+    trust_store,
+)
 from tally.results import result_document, write_results
 from tally.totals import add_up, outcome
 
@@ -31,11 +37,18 @@ def tally(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
+    require_post_quantum: RequirePostQuantum = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write the totals; exit 1 if a package was refused."""
     definition, rules = election_and_rules(election, profile)
-    verification = take_in(packages, definition, rules, TrustStore.load(trust), moment(at))
+    verification = take_in(
+        packages,
+        definition,
+        rules,
+        trust_store(trust, require_post_quantum=require_post_quantum),
+        moment(at),
+    )
     totals = add_up(verification.accepted, definition)
     elected = outcome(totals, definition, rules)
     document = result_document(definition, rules, verification, totals, elected)

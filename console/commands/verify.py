@@ -9,7 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from console.common import emit_json, stdout
-from console.intake import election_and_rules, moment, read_files, take_in
+from console.intake import (
+    RequirePostQuantum,
+    election_and_rules,
+    moment,
+    read_files,
+    take_in,
+    trust_store,
+)
 from firmware_sim.trust import TrustStore
 from tally.verification import (
     PackageRefusedError,
@@ -38,10 +45,11 @@ def verify(
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
+    require_post_quantum: RequirePostQuantum = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """One line a package; exit 1 if any is refused."""
-    store = TrustStore.load(trust)
+    store = trust_store(trust, require_post_quantum=require_post_quantum)
     when = moment(at)
     if election is None:
         rows = _origins(packages, store, when)

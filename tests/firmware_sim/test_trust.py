@@ -38,10 +38,10 @@ def test_files_and_modes(keys: Path) -> None:
         "authority-mldsa.pem",
         "authority.key",
         "authority.pem",
-        f"devices/{DEVICE}.key",
-        f"devices/{DEVICE}.pem",
         f"devices/mldsa/{DEVICE}.key",
         f"devices/mldsa/{DEVICE}.pem",
+        f"devices/{DEVICE}.key",
+        f"devices/{DEVICE}.pem",
         "revoked-mldsa.pem",
         "revoked.pem",
     ]
