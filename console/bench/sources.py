@@ -6,9 +6,10 @@ a source by yielding them.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,6 @@ from typing import Protocol
 from console.errors import ConsoleError
 from hardware.errors import HardwareError
 from hardware.feeder import open_feeder
-from hardware.sane import SaneScanner, SaneSettings
 from hardware.simulated.paper import SUFFIXES, read_deck
 from scanner.decks.document import DeckFile
 
@@ -36,8 +36,8 @@ class ScannedSheet:
 
 
 class Source(Protocol):
-    """Where sheets come from. `kind` "deck", "folder", "port" or "sane"; `stopped` says
-    why a source ended before its paper did, "" where it did not."""
+    """Where sheets come from. `kind` "deck", "folder", "port", "sane" or "escl"; `stopped`
+    says why a source ended before its paper did, "" where it did not."""
 
     kind: str
     where: str
@@ -132,18 +132,31 @@ class PortSource:
             feeder.close()
 
 
-class SaneSource:
-    """A document scanner of SANE: feeds until its feeder is empty; sheets are told by their
-    order. A fault ends the test, what was fed so far is still judged."""
+class Stack(Protocol):
+    """A document scanner with a stack of paper in its feeder (SANE, eSCL)."""
 
-    def __init__(self, settings: SaneSettings) -> None:
-        self.kind, self.where, self.stopped = "sane", settings.device, ""
-        self._settings = settings
+    def feed(self) -> tuple[bytes, ...] | None:
+        """The next sheet, an image a side; None at the end. Raises HardwareError."""
+        ...
+
+    def close(self) -> None:
+        """Release it."""
+        ...
+
+
+class StackSource:
+    """A document scanner: feeds until its feeder is empty; sheets are told by their order. A
+    fault ends the test, what was fed so far is still judged."""
+
+    def __init__(self, kind: str, where: str, opened: Callable[[], Stack]) -> None:
+        """`opened` starts the scanner when the first sheet is asked for."""
+        self.kind, self.where, self.stopped = kind, where, ""
+        self._opened = opened
 
     def __iter__(self) -> Iterator[ScannedSheet]:
         """The sheets in the order of feeding."""
         fed = 0
-        with SaneScanner(self._settings) as scanner:
+        with contextlib.closing(self._opened()) as scanner:
             while True:
                 start = time.perf_counter()
                 try:
@@ -164,7 +177,7 @@ def choose(
     folder: Path,
     scans: Path | None,
     port: str | None,
-    sane: SaneSettings | None = None,
+    stack: StackSource | None = None,
 ) -> Source:
     """The source that was asked for; the deck's own images if none was.
 
@@ -173,8 +186,8 @@ def choose(
     """
     if port is not None:
         return PortSource(port)
-    if sane is not None:
-        return SaneSource(sane)
+    if stack is not None:
+        return stack
     if scans is not None:
         return FolderSource(deck, scans)
     own = DeckSource(deck, folder)

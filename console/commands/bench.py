@@ -12,6 +12,7 @@ from console.errors import ConsoleError
 
 if TYPE_CHECKING:
     from console.bench.document import BenchFile
+    from console.bench.sources import StackSource
 
 EXAMPLE = """
 Example:
@@ -22,7 +23,9 @@ Example:
 
     ballotbench bench deck --port socket://127.0.0.1:7001 --out bench
 
-    ballotbench bench deck --sane DEVICE --sane-source "ADF Duplex" --out bench
+    ballotbench bench deck --sane DEVICE --sane-source "ADF Duplex" --sides 2 --out bench
+
+    ballotbench bench deck --escl http://192.0.2.7/eSCL --out bench
 """
 
 
@@ -44,14 +47,19 @@ def bench(
         str | None,
         typer.Option(help="Feed the deck through this SANE scanner (`devices --scanners`)."),
     ] = None,
-    sane_source: Annotated[
-        str | None, typer.Option(help="The SANE scanner's name for its feeder.")
+    escl: Annotated[
+        str | None,
+        typer.Option(help="Feed it through this driverless scanner: http://HOST:PORT/eSCL."),
     ] = None,
-    sane_sides: Annotated[
-        int, typer.Option(min=1, max=2, help="Sides that the SANE scanner gives of a sheet.")
+    source: Annotated[
+        str | None,
+        typer.Option("--sane-source", help="The SANE scanner's name for its feeder."),
+    ] = None,
+    sides: Annotated[
+        int, typer.Option(min=1, max=2, help="Sides that a SANE or eSCL scanner scans.")
     ] = 1,
-    sane_dpi: Annotated[
-        int, typer.Option(min=150, max=400, help="Resolution of the SANE scanner.")
+    dpi: Annotated[
+        int, typer.Option(min=150, max=400, help="Resolution of a SANE or eSCL scanner.")
     ] = 200,
     election: Annotated[
         Path | None, typer.Option(help="Definition, if not the one in the deck.")
@@ -78,15 +86,14 @@ def bench(
     bench.json (schema: console/schemas/bench.schema.json), report.html and report.pdf.
     Exit 1 when there is a finding.
     """
-    if sum(given is not None for given in (scans, port, sane)) > 1:
-        raise typer.BadParameter("give one of --scans, --port, --sane", param_hint="--port")
+    if sum(given is not None for given in (scans, port, sane, escl)) > 1:
+        raise typer.BadParameter("give one of --scans, --port, --sane, --escl", param_hint="--port")
     # Heavy rooms only when this command runs.
     from console.bench import run as bench_run
     from console.bench.judge import Circumstances, judge
     from console.bench.sources import choose
     from console.bench.words import LANGUAGES
     from console.definitions import load_definition
-    from hardware.sane import SaneSettings
     from scanner.decks.document import MAX_DECK_BYTES, parse_deck
 
     chosen = tuple(dict.fromkeys(language or LANGUAGES))
@@ -116,15 +123,14 @@ def bench(
             f"deck is for {truth.election_hash[:16]}…)"
         )
     limits = rules.limits(thresholds)
-    scanner = None
-    if sane is not None:
-        scanner = SaneSettings(sane, source=sane_source, dpi=sane_dpi, sides=sane_sides)
-    source = choose(truth, file.parent, scans, port, scanner)
+    chosen_source = choose(
+        truth, file.parent, scans, port, _stack(sane, escl, source, sides=sides, dpi=dpi)
+    )
     with progress() as bars:
         task = bars.add_task("Sheets", total=len(truth.sheets))
         judged = bench_run.run(
             truth,
-            source,
+            chosen_source,
             rules.reader_within(limits),
             limits,
             lambda n: bars.update(task, completed=n),
@@ -133,9 +139,9 @@ def bench(
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         deck_sha256=hashlib.sha256(data).hexdigest(),
         profile=profile or truth.profile,
-        source=source.kind,
-        where=source.where,
-        stopped=source.stopped,
+        source=chosen_source.kind,
+        where=chosen_source.where,
+        stopped=chosen_source.stopped,
         limits=limits,
     )
     result = judge(truth, judged, rules.election, about)
@@ -148,6 +154,28 @@ def bench(
         _say(result, files)
     if result.findings:
         raise typer.Exit(1)
+
+
+def _stack(
+    sane: str | None, escl: str | None, source: str | None, *, sides: int, dpi: int
+) -> StackSource | None:
+    from console.bench.sources import StackSource
+
+    if sane is not None:
+        from hardware.sane import SaneScanner, SaneSettings
+
+        settings = SaneSettings(sane, source=source, dpi=dpi, sides=sides)
+        return StackSource("sane", sane, lambda: SaneScanner(settings))
+    if escl is not None:
+        try:
+            from hardware.escl import EsclScanner, EsclSettings
+        except ImportError as error:
+            raise ConsoleError(
+                "eSCL scanners need the library httpx: pip install 'ballotbench[escl]'"
+            ) from error
+        job = EsclSettings(escl, dpi=dpi, sides=sides)
+        return StackSource("escl", escl, lambda: EsclScanner(job))
+    return None
 
 
 def _write_reports(result: BenchFile, out: Path, languages: tuple[str, ...]) -> list[Path]:

@@ -17,6 +17,8 @@ import pytest
 from console.bench.words import LANGUAGES, words
 from console.schemas import schemas
 from election.importers.vxsuite import import_vxsuite
+from hardware.simulated.escl import EsclSimulator
+from hardware.simulated.paper import read_deck
 from hardware.simulated.process import start_simulated_scanner
 from tests.console.here import ballotbench_here
 from tests.console.test_deck import EXAMPLES, ballotbench
@@ -300,3 +302,24 @@ def test_a_scanner_of_sane_feeds_its_whole_stack(deck: Path, tmp_path: Path) -> 
     assert "document scanner test (SANE)" in (tmp_path / "report.html").read_text("utf-8")
     both = ballotbench("bench", deck, *stack, "--port", "loop://", "--out", tmp_path)
     assert both.returncode == 2
+
+
+def test_a_network_scanner_is_benched_like_any_other(deck: Path, tmp_path: Path) -> None:
+    tray = tmp_path / "tray"
+    tray.mkdir()
+    truth = json.loads((deck / "deck.json").read_text(encoding="utf-8"))
+    truth["sheets"] = truth["sheets"][:6]
+    truth["accuracy_totals"] = {}
+    for sheet in truth["sheets"]:
+        shutil.copyfile(deck / sheet["sides"][0]["file"], tray / f"paper-{sheet['number']}.jpg")
+    small = tmp_path / "deck.json"
+    small.write_text(json.dumps(truth), encoding="utf-8")
+    with EsclSimulator(read_deck(tray)) as scanner:
+        run = ballotbench(
+            "bench", small, "--escl", scanner.url, "--out", tmp_path / "out",
+            "--election", deck / "election.json", "--language", "kk",
+        )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = report(tmp_path / "out")
+    assert (found["source"], found["sheets"]["read"]) == ("escl", 6)
+    assert found["positions"]["error"]["events"] == 0
