@@ -16,11 +16,12 @@ Link, paper, clock, printer, randomness, voter, sensors and medium are given by 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from firmware_sim.checks import Check
-from firmware_sim.errors import StateError
+from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, Sensors, of_scanner
 from firmware_sim.journal import Intention, Journal
@@ -35,6 +36,7 @@ from firmware_sim.setup import DeviceSetup
 from firmware_sim.sheets import SheetPath
 from firmware_sim.states import DeviceState, Mode
 from firmware_sim.voter import Voter
+from hardware.errors import HardwareError
 from hardware.interface import Feeder
 
 __all__ = [
@@ -161,7 +163,7 @@ class PrecinctDevice:
 
     def findings(self) -> tuple[str, ...]:
         """Where the device's counts of sheets differ (`checks.differences`)."""
-        return self._results.findings()
+        return self._results.findings(self.box_counter)
 
     # --- before the day --------------------------------------------------------------
 
@@ -258,14 +260,15 @@ class PrecinctDevice:
         said: Detail = {"said_by": by, "in_box": in_box, "by": roles}
         self._sheets.answer_place(in_box=in_box, said=said)
 
-    def pause(self, *, present: Sequence[Person] = NOBODY) -> None:
-        """Stop taking sheets for a while."""
-        self._step(Action.PAUSE, present, {}, "polls_paused", detail=self._sheets_so_far())
-
-    def resume(self, *, present: Sequence[Person] = NOBODY) -> None:
-        """Take sheets again."""
+    def pause(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+        """Stop taking sheets for a while; prints the slip of sheets so far and returns it."""
         self._ledger.watch()
-        self._step(Action.RESUME, present, {}, "polls_resumed", detail=self._sheets_so_far())
+        return self._with_slip(Action.PAUSE, present, {}, "paused", {})
+
+    def resume(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+        """Take sheets again; prints the slip of sheets so far and returns it."""
+        self._ledger.watch()
+        return self._with_slip(Action.RESUME, present, {}, "resumed", {})
 
     def clear_failure(self, failure: Failure, *, present: Sequence[Person] = NOBODY) -> None:
         """People say that a failure is put right.
@@ -310,16 +313,15 @@ class PrecinctDevice:
         )
         self._journal.rewrite()
 
-    def reopen_polls(self, *, present: Sequence[Person] = NOBODY) -> None:
-        """Undo a close that came too early: to *paused*, while no results have left."""
+    def reopen_polls(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+        """Undo a close that came too early: to *paused*, while no results have left. Prints
+        the slip that voids the tape, if one was printed, and returns it."""
         self._ledger.watch()
-        self._step(
-            Action.REOPEN_POLLS,
-            present,
-            {},
-            "polls_reopened",
-            change={"polls_closed": None, "box_counter": None},
-            detail={"results_were_printed": self.results_printed},
+        begun = self._ledger.document["pending_export"] is not None
+        reason = "an export was begun, so results may have left already" if begun else ""
+        change = {"polls_closed": None, "box_counter": None}
+        return self._with_slip(
+            Action.REOPEN_POLLS, present, {"nothing_left": reason}, "reopened", change
         )
 
     # --- results ---------------------------------------------------------------------
@@ -341,20 +343,26 @@ class PrecinctDevice:
         return self._results.tape()
 
     def export(
-        self, *, issued: Mapping[str, int] | None = None, present: Sequence[Person] = NOBODY
+        self,
+        *,
+        issued: Mapping[str, int] | None = None,
+        present: Sequence[Person] = NOBODY,
+        save: Callable[[bytes], None] | None = None,
     ) -> bytes:
         """The signed results package (`firmware_sim.package`).
 
-        Each export has its own number and package id; the figures are the same.
+        Each export has its own number and package id; the figures are the same. One that was
+        not saved is made again under its own number.
 
         Args:
             issued: papers handed out by ballot style, from the commission's own count.
+            save: puts the package in its place; the export counts as done when it returns.
 
         Raises:
             StateError: the polls are not closed or the results tape is not printed.
             CountError: `issued` names a style the precinct has not.
         """
-        return self._results.export(issued or {}, present)
+        return self._results.export(issued or {}, present, save)
 
     def seal(self, *, present: Sequence[Person] = NOBODY) -> None:
         """End the day: from now on the device can only be read."""
@@ -373,6 +381,28 @@ class PrecinctDevice:
         detail: Detail | None = None,
     ) -> None:
         self._ledger.step(step, present, why, kind=kind, change=change, detail=detail)
+
+    def _with_slip(
+        self,
+        step: Action,
+        present: Sequence[Person],
+        why: Mapping[str, str],
+        word: str,
+        change: Mapping[str, Any],
+    ) -> list[str]:
+        self._ledger.check_step(step, why)
+        self._ledger.authorise(step, present)
+        with suppress(HardwareError, HumanStepError):
+            self._sheets.recover()
+        try:
+            box: int | None = self._sheets.status().box_count
+        except HardwareError:
+            box = None
+        # Asking the scanner may have brought a failure that bars the step or took it itself.
+        findings = ", ".join(self._results.findings(box))
+        detail = {**self._sheets_so_far(), "box_counter": box, "findings": findings}
+        self._step(step, present, why, f"polls_{word}", change=change, detail=detail)
+        return self._results.day_report(word, box)
 
     def _sheets_so_far(self) -> Detail:
         return {"sheets_in_box": self.counters["accepted"]}

@@ -19,6 +19,7 @@ from firmware_sim.counting import count_records
 from firmware_sim.errors import CountError
 from firmware_sim.eventlog import Event, to_lines, utc_text
 from firmware_sim.identity import code_hash, software_version
+from firmware_sim.states import Mode
 from scanner.cvr import CastVoteRecord, cvr_parquet_bytes, cvr_report
 
 PROTOCOL_FORMAT = "ballotbench-protocol/1"
@@ -29,7 +30,8 @@ DEVICE_FORMAT = "ballotbench-device/1"
 class ExportFigures:
     """What a package says beside the records. Times `polls_…` are ISO 8601 UTC texts;
     `created` is timezone-aware; `issued` and `returned_by_style` are by ballot style;
-    `box_counter` is the scanner's own count of sheets in the box at the close."""
+    `box_counter` is the scanner's own count of sheets in the box at the close; `mode` what
+    the day was for: a package of test mode is never counted as results."""
 
     precinct_id: str
     device_id: str
@@ -42,6 +44,7 @@ class ExportFigures:
     returned_by_style: Mapping[str, int]
     issued: Mapping[str, int]
     box_counter: int | None = None
+    mode: Mode = Mode.OFFICIAL
 
 
 def package_files(
@@ -83,6 +86,7 @@ def package_files(
         "package_id": figures.package_id,
         "election_id": election.id,
         "election_hash": election.hash,
+        "mode": figures.mode.value,
         "profile_id": profile.id,
         "profile_hash": profile.canonical_hash(),
         "precinct_id": figures.precinct_id,

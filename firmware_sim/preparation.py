@@ -84,6 +84,7 @@ class Preparation:
             device_id=self._setup.signer.identity.device_id,
             code_hash=code_hash(),
             time=utc_text(self._ledger.now()),
+            mode=self._ledger.mode,
         )
         self._printer.print(tape)
         self._ledger.step(Action.PRINT_ZERO_TAPE, present, why, kind="zero_tape_printed")

@@ -184,7 +184,8 @@ class SheetPath:
             kind = "sheet_accepted"
             counters["accepted"] += 1
         elif intention.style_id is not None:
-            kind, detail = "sheet_returned", {**detail, "ground": intention.ground}
+            # Its ground would say what is on a paper that may be cast a minute later.
+            kind = "sheet_returned"
             counters["returned"] += 1
             by_style[intention.style_id] = by_style.get(intention.style_id, 0) + 1
         else:

@@ -158,7 +158,9 @@ class DayChart(StateMachine):
     close_polls = polls_open.to(polls_closed, cond="scanner_clear") | paused.to(
         polls_closed, cond="scanner_clear"
     )
-    reopen_polls = polls_closed.to(paused) | results_printed.to(paused)
+    reopen_polls = polls_closed.to(paused, cond="nothing_left") | results_printed.to(
+        paused, cond="nothing_left"
+    )
     print_results = polls_closed.to(results_printed)
     rerun_results = results_printed.to(results_printed) | exported.to(exported)
     export = results_printed.to(exported) | exported.to(exported)
@@ -193,6 +195,10 @@ class DayChart(StateMachine):
     def scanner_clear(self) -> bool:
         """No sheet is between the rollers."""
         return self._holds("scanner_clear")
+
+    def nothing_left(self) -> bool:
+        """No results package of this closing was begun."""
+        return self._holds("nothing_left")
 
     def nothing_unsaved(self) -> bool:
         """No official record that was not exported."""

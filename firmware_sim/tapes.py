@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from election.model import WRITE_IN_PREFIX, Contest, Election, Text
+from firmware_sim.states import Mode
 
 #: Characters on a line of an 80 mm tape in the usual font A at 576 dots: 48; 42 fits all.
 WIDTH = 42
@@ -65,6 +66,28 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "overvotes": {"kk": "Артық белгі", "ru": "Лишние отметки", "en": "Overvotes"},
     "undervotes": {"kk": "Пайдаланылмаған дауыс", "ru": "Недоданные голоса", "en": "Undervotes"},
     "write_in": {"kk": "Жазылған үміткер", "ru": "Вписанный кандидат", "en": "Write-in"},
+    "test_mode": {
+        "kk": "СЫНАҚ: НӘТИЖЕ ЕМЕС",
+        "ru": "ПРОБА: НЕ РЕЗУЛЬТАТ",
+        "en": "TEST: NOT A RESULT",
+    },
+    "closing": {
+        "kk": "Жабу нөмірі (алдыңғы таспалар жарамсыз)",
+        "ru": "Номер закрытия (прежние ленты недействительны)",
+        "en": "Closing number (earlier tapes are void)",
+    },
+    "paused": {
+        "kk": "ДАУЫС БЕРУ ТОҚТАТЫЛДЫ",
+        "ru": "ГОЛОСОВАНИЕ ПРИОСТАНОВЛЕНО",
+        "en": "POLLS PAUSED",
+    },
+    "resumed": {"kk": "ДАУЫС БЕРУ ЖАЛҒАСТЫ", "ru": "ГОЛОСОВАНИЕ ПРОДОЛЖЕНО", "en": "POLLS RESUMED"},
+    "reopened": {
+        "kk": "ЖАБУ КҮШІН ЖОЙДЫ",
+        "ru": "ЗАКРЫТИЕ ОТМЕНЕНО",
+        "en": "CLOSE UNDONE",
+    },
+    "recorded": {"kk": "Жазбалар", "ru": "Записей", "en": "Records"},
     "sign": {
         "kk": "Комиссия мүшелерінің қолдары",
         "ru": "Подписи членов комиссии",
@@ -81,18 +104,19 @@ def zero_tape(
     device_id: str,
     code_hash: str,
     time: str,
+    mode: Mode = Mode.OFFICIAL,
 ) -> list[str]:
     """The tape before the first sheet: every contest and option with its zero.
 
     `totals` is the content of `totals.json`; the caller has checked that it is all zero.
     """
     languages = election.languages
-    lines = _heading(election, "zero_tape", precinct_id, device_id)
+    lines = _heading(election, "zero_tape", precinct_id, device_id, mode)
     lines += [*_field("time", time, languages), *_words("box_empty", languages)]
     lines += _identity(election, code_hash)
     for contest_id, row in totals["contests"].items():
         lines += _contest(election.contest(contest_id), row, languages)
-    return [*lines, *_signatures(languages)]
+    return [*lines, *_signatures(languages), *_mode(mode, languages)]
 
 
 def results_tape(
@@ -107,17 +131,18 @@ def results_tape(
     returned: int,
     refused: int,
     box_counter: int | None = None,
+    mode: Mode = Mode.OFFICIAL,
+    closing: int = 1,
 ) -> list[str]:
     """The tape after the last sheet: sheets by kind of paper, votes by contest and option."""
     languages = election.languages
-    lines = _heading(election, "results_tape", precinct_id, device_id)
+    lines = _heading(election, "results_tape", precinct_id, device_id, mode)
+    if closing > 1:
+        lines += _field("closing", closing, languages)
     lines += [*_field("opened", opened, languages), *_field("time", closed, languages)]
     lines += _identity(election, code_hash)
     lines += _field("sheets", totals["sheets"], languages)
-    if box_counter is not None:
-        lines += _field("box_counter", box_counter, languages)
-        if box_counter != totals["sheets"]:
-            lines += ["!" * WIDTH, *_words("box_differs", languages), "!" * WIDTH]
+    lines += _box(totals["sheets"], box_counter, languages)
     lines += _field("returned", returned, languages) + _field("refused", refused, languages)
     for style_id, row in totals["styles"].items():
         lines += ["-" * WIDTH, *_wrapped(f"[{style_id}]")]
@@ -125,12 +150,53 @@ def results_tape(
             lines += _field(word, row["sheets" if word == "sheets" else word], languages)
     for contest_id, row in totals["contests"].items():
         lines += _contest(election.contest(contest_id), row, languages)
-    return [*lines, *_signatures(languages)]
+    return [*lines, *_signatures(languages), *_mode(mode, languages)]
 
 
-def _heading(election: Election, word: str, precinct_id: str, device_id: str) -> list[str]:
+def day_report(
+    election: Election,
+    word: str,
+    *,
+    precinct_id: str,
+    device_id: str,
+    time: str,
+    records: int,
+    box_counter: int | None,
+    mode: Mode = Mode.OFFICIAL,
+) -> list[str]:
+    """The slip of a pause, a resumption or an undone close: counts of sheets, never of votes.
+
+    `word` is "paused", "resumed" or "reopened"; `box_counter` None where the scanner did not
+    answer.
+    """
     languages = election.languages
-    lines = ["=" * WIDTH, *_words(word, languages)]
+    lines = _heading(election, word, precinct_id, device_id, mode)
+    lines += [*_field("time", time, languages), *_field("recorded", records, languages)]
+    lines += _box(records, box_counter, languages)
+    return [*lines, *_signatures(languages), *_mode(mode, languages)]
+
+
+def _box(records: int, box_counter: int | None, languages: Sequence[str]) -> list[str]:
+    if box_counter is None:
+        return []
+    lines = _field("box_counter", box_counter, languages)
+    if box_counter != records:
+        lines += ["!" * WIDTH, *_words("box_differs", languages), "!" * WIDTH]
+    return lines
+
+
+def _mode(mode: Mode, languages: Sequence[str]) -> list[str]:
+    """The banner of a tape that is no result; nothing in official mode."""
+    if mode is Mode.OFFICIAL:
+        return []
+    return ["*" * WIDTH, *_words("test_mode", languages), "*" * WIDTH]
+
+
+def _heading(
+    election: Election, word: str, precinct_id: str, device_id: str, mode: Mode
+) -> list[str]:
+    languages = election.languages
+    lines = [*_mode(mode, languages), "=" * WIDTH, *_words(word, languages)]
     lines += [*_names(election.title, languages), election.date]
     lines += _field("precinct", precinct_id, languages)
     lines += _names(election.precinct(precinct_id).name, languages)

@@ -7,7 +7,7 @@ Rules, in this order; the first one broken is the reason (NVT-13, NVT-17, SEED-1
    (*revoked*; *no_revocation_list* where that cannot be known), and the second, post-quantum
    one is there where the device promises it (*downgraded*);
 3. it is of this election, this profile, and the precinct its device was certified for
-   (*foreign*);
+   (*foreign*), and was made in official mode (*test_mode*);
 4. neither this package nor this export of the device was seen before (*replayed*);
 5. its totals are what its own records add up to, and its figures agree with each other
    (*inconsistent*);
@@ -43,6 +43,7 @@ from firmware_sim.package import (
     ResultsPackage,
     read_package,
 )
+from firmware_sim.states import Mode
 from firmware_sim.trust import DeviceIdentity, TrustStore
 from scanner.cvr import CastVoteRecord, cvr_report, records_from_table
 from scanner.errors import ScannerError
@@ -61,6 +62,7 @@ class RefusalReason(StrEnum):
     NO_REVOCATION_LIST = "no_revocation_list"
     DOWNGRADED = "downgraded"
     FOREIGN = "foreign"
+    TEST_MODE = "test_mode"
     REPLAYED = "replayed"
     INCONSISTENT = "inconsistent"
     DUPLICATE_PRECINCT = "duplicate_precinct"
@@ -205,6 +207,11 @@ def verify_package(
     foreign = _why_foreign(manifest, device, election, profile)
     if foreign:
         raise refuse(RefusalReason.FOREIGN, foreign)
+    if manifest["mode"] != Mode.OFFICIAL:
+        raise refuse(
+            RefusalReason.TEST_MODE,
+            f"was made in {manifest['mode']} mode: it is no result, whatever it holds",
+        )
     replay = seen.why_seen(manifest["package_id"], manifest["device_id"], manifest["export_number"])
     if replay:
         raise refuse(RefusalReason.REPLAYED, replay)

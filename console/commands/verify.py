@@ -115,6 +115,7 @@ def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict
                 "precinct": device.precinct_id,
                 "device": device.device_id,
                 "export_number": package.manifest["export_number"],
+                "mode": package.manifest["mode"],
             }
         )
     return rows
@@ -135,6 +136,8 @@ def _line(row: dict[str, Any]) -> str:
     if not row["accepted"]:
         return f"{row['name']}: refused, {row['reason']}: {row['detail']}"
     sheets = f", {row['sheets']} sheets" if "sheets" in row else ""
+    if row.get("mode", "official") != "official":
+        sheets += f", {row['mode']} mode: no results"
     return (
         f"{row['name']}: accepted: precinct {row['precinct']}, device {row['device']}, "
         f"export {row['export_number']}{sheets}"

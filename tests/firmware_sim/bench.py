@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,15 @@ def interpretation(
     )
 
 
-def sheet(style: str, *contests: tuple[str, list[str], str], precinct: str | None = None) -> bytes:
+def sheet(
+    style: str,
+    *contests: tuple[str, list[str], str],
+    precinct: str | None = None,
+    kind: str = "official",
+) -> bytes:
     """An "image": the sheet's reading as JSON."""
-    return json.dumps({"style": style, "precinct": precinct, "contests": contests}).encode()
+    data = {"style": style, "precinct": precinct, "contests": contests, "kind": kind}
+    return json.dumps(data).encode()
 
 
 GOOD = sheet("single", ("mayor", ["option-a"], "valid"))
@@ -138,7 +145,8 @@ class JsonSheetReader:
         except ValueError as error:
             raise PageRefusedError(RefusalReason.NO_TIMING_MARKS, "no ballot seen") from error
         contests = [reading(c, votes, status) for c, votes, status in data["contests"]]
-        return interpretation(data["style"], contests, precinct=data["precinct"])
+        read = interpretation(data["style"], contests, precinct=data["precinct"])
+        return replace(read, ballot_kind=data.get("kind", "official"))
 
 
 class FileFeeder:
