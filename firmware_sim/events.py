@@ -87,6 +87,7 @@ EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
         # Results.
         "results_tape_printed": _done(_RESULTS, "Results tape printed"),
         "results_tape_printed_again": _done(_RESULTS, "Results tape printed again", _WARNING),
+        "export_begun": _done(_RESULTS, "Results package begun; its number is taken"),
         "exported": _done(_RESULTS, "Results package exported"),
         "sealed": _done(_RESULTS, "Device sealed"),
         # Failures and storage.

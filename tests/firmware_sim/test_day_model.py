@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,13 +216,10 @@ class Surroundings:
         assert set(question.words) == {"kk", "ru", "en"}
         return self.choice
 
-    def after_sheet(self, records: Callable[[], Any], counters: Any) -> None:
+    def update(self, journal: Journal, document: Any, record: Any = None) -> None:
         if self.medium_fails:
             raise OSError("no space left on the medium")
-        assert sum(1 for _ in records()) == counters["accepted"]
-
-    def close(self) -> None:
-        """Nothing to release."""
+        assert journal.count() == document["counters"]["accepted"]
 
 
 class Day(RuleBasedStateMachine):
@@ -396,6 +394,7 @@ class Day(RuleBasedStateMachine):
         self.journal.countdown = None
         self.journal.close()
         self.journal = CutJournal(self.folder / "j.sqlite")
+        self.world.medium_fails = False  # a device does not start on a broken medium
         self.device = self._device()
 
     @rule(writes=st.integers(0, 7))
@@ -434,11 +433,8 @@ class Day(RuleBasedStateMachine):
             self.world.now = max(self.world.now, datetime.fromisoformat(last))
         for failure in sorted(self.device.failures):
             if FAILURES[failure].clears is not None:
-                self._tried(
-                    None,
-                    EVERYONE,
-                    lambda f=failure: self.device.clear_failure(f, present=EVERYONE),
-                )
+                step = partial(self.device.clear_failure, failure, present=EVERYONE)
+                self._tried(None, EVERYONE, step)
 
     # --- taking a step -----------------------------------------------------------------
 
