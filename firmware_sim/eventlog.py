@@ -42,6 +42,16 @@ class Event:
         return {**_hashed_fields(self), "hash": self.hash}
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The device's signature under its log so far: up to event `seq`, whose hash is `hash`;
+    `signature` is 128 hex digits (see `firmware_sim.checkpoints`)."""
+
+    seq: int
+    hash: str
+    signature: str
+
+
 def utc_text(moment: datetime) -> str:
     """ISO 8601 in UTC to the second, e.g. `2026-03-19T07:00:00Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

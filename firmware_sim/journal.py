@@ -1,36 +1,30 @@
 """The device's durable memory: one SQLite file that survives a cut at any instant.
 
 What is stored: the device's state (one row), the one open intention (at most one row),
-the cast vote records, the event log. Rules:
+the cast vote records, the event log and its signed checkpoints. Rules:
 
 1. A sheet becomes a record in two phases: `intend` before the feeder is asked, `commit`
    after it confirmed, `abandon` if it did not. Each is one transaction.
 2. A record has a random 128-bit id as primary key of a table WITHOUT ROWID: no row number,
    no time, no order (NVT-05).
 3. The intention is the only link between a sheet in the machine and a record; it is wiped
-   when settled, in the file and in the rollback journal.
+   when settled, in the file and in the write-ahead log.
 4. Every row carries a check sum and the events a hash chain; the number of records is kept
    apart. Opening checks all of them: a damaged file is refused, never half read.
+5. Transactions are numbered (`revision`), so that two mirrored journals can be compared
+   (`firmware_sim.mirror`).
+6. A journal of version 1 is brought to version 2, losing nothing; a newer one is refused.
 
-Pragmas, and why:
-    journal_mode=PERSIST   WAL would keep votes in the order they came; a deleted rollback
-                           journal would leave its content on the disk. A persistent one is
-                           overwritten with zeros after each settled sheet.
-    synchronous=EXTRA      every transaction is on the disk before the feeder is told.
-    secure_delete=ON       what is deleted is overwritten with zeros.
-    temp_store=MEMORY      no temporary file ever holds votes.
-    locking_mode=EXCLUSIVE one device, one journal: a second process is refused.
-    foreign_keys=ON, trusted_schema=OFF, cell_size_check=ON: strictness that costs nothing.
-
-Within a page SQLite lays rows out in the order they came; `rewrite` (at the close of the
-polls) writes the whole file anew in id order and zeroes the old pages.
+Durability, pragmas and wiping are in `firmware_sim.journal_file`. Within a page SQLite lays
+rows out in the order they came; `rewrite` (at the close of the polls) writes the whole file
+anew in id order and zeroes the old pages. What is whole in a damaged file is read by
+`firmware_sim.salvage`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,42 +34,55 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.errors import JournalError
-from firmware_sim.eventlog import Detail, Event, EventLogError, check_chain, next_event
+from firmware_sim.eventlog import (
+    Checkpoint,
+    Detail,
+    Event,
+    EventLogError,
+    check_chain,
+    next_event,
+)
+from firmware_sim.journal_file import JournalFile
 from scanner.cvr import CastVoteRecord, RecordError
 
-#: "BBJ1": tells a journal from any other SQLite file.
-APPLICATION_ID = 0x42424A31
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-_SCHEMA = """
-CREATE TABLE state (
+_V2 = (
+    """CREATE TABLE checkpoints (
+    seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, signature TEXT NOT NULL, digest TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE revision (
+    one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, digest TEXT NOT NULL
+) STRICT""",
+)
+_SCHEMA = (
+    """CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1), document TEXT NOT NULL, digest TEXT NOT NULL
-) STRICT;
-CREATE TABLE intention (
+) STRICT""",
+    """CREATE TABLE intention (
     one INTEGER PRIMARY KEY CHECK (one = 1), document TEXT NOT NULL, digest TEXT NOT NULL
-) STRICT;
-CREATE TABLE records (
+) STRICT""",
+    """CREATE TABLE records (
     record_id TEXT PRIMARY KEY CHECK (length(record_id) = 32),
     payload TEXT NOT NULL, digest TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE events (
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE events (
     seq INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL,
     detail TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL
-) STRICT;
-CREATE TABLE log_head (
+) STRICT""",
+    """CREATE TABLE log_head (
     one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL
-) STRICT;
-"""
-_PRAGMAS = (
-    "PRAGMA locking_mode=EXCLUSIVE",
-    "PRAGMA journal_mode=PERSIST",
-    "PRAGMA synchronous=EXTRA",
-    "PRAGMA secure_delete=ON",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA trusted_schema=OFF",
-    "PRAGMA cell_size_check=ON",
+) STRICT""",
+    *_V2,
 )
+_EVENT_COLUMNS = "SELECT seq, time, kind, detail, prev, hash FROM events"
+
+
+def _from_version_1(db: sqlite3.Connection) -> None:
+    """Version 1 had neither checkpoints nor numbered transactions; its rows are the same."""
+    for statement in _V2:
+        db.execute(statement)
+    db.execute("INSERT INTO revision VALUES (1, 1, ?)", (digest_of("revision", "1"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +105,11 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open the journal at `path`, or make it; checks the whole file first."""
         self._path = path
-        self._rollback = path.with_name(path.name + "-journal")
-        with self._explained("opened"):
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+        self._file = JournalFile(path, schema=_SCHEMA, migrations=(_from_version_1,))
         try:
-            self._prepare()
             self.check()
         except BaseException:
-            self._db.close()
+            self._file.close()
             raise
 
     def __enter__(self) -> Journal:
@@ -116,23 +120,33 @@ class Journal:
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        self._file.close()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def migrated_from(self) -> int | None:
+        """The version that opening brought to the newest; None: it was the newest."""
+        return self._file.migrated_from
 
     # --- state -----------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """The device's state document; empty in a new journal."""
-        with self._explained("read"):
-            row = self._db.execute("SELECT document, digest FROM state").fetchone()
-        return {} if row is None else self._checked_document("device state", *row)
+        for row in self._file.rows("SELECT document, digest FROM state"):
+            return self._checked_document("device state", *row)
+        return {}
 
     def set_state(
         self, document: Mapping[str, Any], *, at: datetime, kind: str, detail: Detail
     ) -> None:
         """Replace the state document and log one event, in one transaction."""
-        with self._transaction():
-            self._write_state(document)
-            self._append(at, kind, detail)
+        with self._transaction() as db:
+            _write_state(db, document)
+            self._append(db, at, kind, detail)
 
     def clear_records(
         self, document: Mapping[str, Any], *, at: datetime, kind: str, detail: Detail
@@ -141,10 +155,10 @@ class Journal:
         one transaction; then write the file anew. For a change of mode only."""
         if self.open_intention() is not None:
             raise JournalError(f"{self._path}: a sheet is not settled yet; recover first")
-        with self._transaction(wipe=True):
-            self._db.execute("DELETE FROM records")
-            self._write_state(document)
-            self._append(at, kind, detail)
+        with self._transaction(wipe=True) as db:
+            db.execute("DELETE FROM records")
+            _write_state(db, document)
+            self._append(db, at, kind, detail)
         self.rewrite()
 
     # --- sheets ----------------------------------------------------------------------
@@ -159,11 +173,10 @@ class Journal:
 
     def open_intention(self) -> Intention | None:
         """The intention left open by a cut, or None."""
-        with self._explained("read"):
-            row = self._db.execute("SELECT document, digest FROM intention").fetchone()
-        if row is None:
+        rows = self._file.rows("SELECT document, digest FROM intention")
+        if not rows:
             return None
-        document = self._checked_document("open intention", *row)
+        document = self._checked_document("open intention", *rows[0])
         record = document.get("record")
         return Intention(
             token=document["token"],
@@ -178,60 +191,85 @@ class Journal:
         """Phase two: the feeder confirmed `token`. Stores the record (if the sheet was
         accepted), replaces the state, logs the event and wipes the intention, all or none."""
         intention = self._settled(token)
-        with self._transaction(wipe=True):
+        with self._transaction(wipe=True) as db:
             if intention.record is not None:
-                payload = _dumps(intention.record.to_json())
-                self._db.execute(
+                payload = dumps(intention.record.to_json())
+                db.execute(
                     "INSERT INTO records VALUES (?, ?, ?)",
-                    (intention.record.record_id, payload, _digest("record", payload)),
+                    (intention.record.record_id, payload, digest_of("record", payload)),
                 )
-            self._db.execute("DELETE FROM intention")
-            self._write_state(state)
-            self._append(at, kind, detail)
+            db.execute("DELETE FROM intention")
+            _write_state(db, state)
+            self._append(db, at, kind, detail)
 
     def abandon(self, token: str, *, at: datetime, detail: Detail) -> None:
         """Undo phase one: the sheet is still held, or a person has it. `token` must be the
         open intention's."""
         self._settled(token)
-        with self._transaction(wipe=True):
-            self._db.execute("DELETE FROM intention")
-            self._append(at, "intention_undone", detail)
+        with self._transaction(wipe=True) as db:
+            db.execute("DELETE FROM intention")
+            self._append(db, at, "intention_undone", detail)
 
     def count(self) -> int:
         """How many records are committed."""
-        with self._explained("read"):
-            return int(self._db.execute("SELECT count(*) FROM records").fetchone()[0])
+        return int(self._file.rows("SELECT count(*) FROM records")[0][0])
 
     def records(self) -> Iterator[CastVoteRecord]:
         """The records in order of their random ids, one at a time."""
-        with self._explained("read"):
-            for record_id, payload, digest in self._db.execute(
-                "SELECT record_id, payload, digest FROM records ORDER BY record_id"
-            ):
-                if digest != _digest("record", payload):
-                    raise self._damaged("a vote record fails its check sum")
-                record = self._record(payload)
-                if record.record_id != record_id:
-                    raise self._damaged("a vote record is under the wrong id")
-                yield record
+        for record_id, payload, digest in self._file.each_row(
+            "SELECT record_id, payload, digest FROM records ORDER BY record_id"
+        ):
+            if digest != digest_of("record", payload):
+                raise self._file.damaged("a vote record fails its check sum")
+            record = self._record(payload)
+            if record.record_id != record_id:
+                raise self._file.damaged("a vote record is under the wrong id")
+            yield record
 
     # --- events ----------------------------------------------------------------------
 
     def log(self, kind: str, detail: Detail, *, at: datetime) -> None:
         """Append one event."""
-        with self._transaction():
-            self._append(at, kind, detail)
+        with self._transaction() as db:
+            self._append(db, at, kind, detail)
 
     def events(self, after: int = 0) -> list[Event]:
         """The event log in order; of it only the events whose number is greater than `after`."""
-        with self._explained("read"):
-            rows = self._db.execute(
-                "SELECT seq, time, kind, detail, prev, hash FROM events WHERE seq > ? ORDER BY seq",
-                (after,),
-            ).fetchall()
-            return [_event(row) for row in rows]
+        rows = self._file.rows(f"{_EVENT_COLUMNS} WHERE seq > ? ORDER BY seq", (after,))
+        with self._file.explained("read"):
+            return [event_of(row) for row in rows]
+
+    def add_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep a signed checkpoint of the log; it must be of an event that is there."""
+        if not any(e.hash == checkpoint.hash for e in self.events(checkpoint.seq - 1)[:1]):
+            raise JournalError(f"{self._path}: event {checkpoint.seq} is not the one signed")
+        row = (checkpoint.seq, checkpoint.hash, checkpoint.signature)
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
+                (*row, digest_of("checkpoint", dumps(list(row)))),
+            )
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """The signed checkpoints of the log, in order."""
+        found = []
+        for *row, digest in self._file.rows(
+            "SELECT seq, hash, signature, digest FROM checkpoints ORDER BY seq"
+        ):
+            if digest != digest_of("checkpoint", dumps(row)):
+                raise self._file.damaged(f"the checkpoint of event {row[0]} fails its check sum")
+            found.append(Checkpoint(*row))
+        return found
 
     # --- the whole file --------------------------------------------------------------
+
+    def revision(self) -> int:
+        """How many transactions were committed."""
+        for number, digest in self._file.rows("SELECT number, digest FROM revision"):
+            if digest != digest_of("revision", str(number)):
+                raise self._file.damaged("the number of its transactions fails its check sum")
+            return int(number)
+        return 0
 
     def check(self) -> None:
         """Check the file's structure, every check sum and the event chain.
@@ -239,127 +277,63 @@ class Journal:
         Raises:
             JournalError: anything does not hold.
         """
-        with self._explained("read"):
-            verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise self._damaged("SQLite finds its structure damaged")
+        if self._file.rows("PRAGMA integrity_check(1)")[0][0] != "ok":
+            raise self._file.damaged("SQLite finds its structure damaged")
+        tables = self._file.rows("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        if sorted(_squeezed(sql) for (sql,) in tables) != sorted(map(_squeezed, _SCHEMA)):
+            raise self._file.damaged("its tables are not those of a journal")
         state = self.state()
         self.open_intention()
         found = sum(1 for _ in self.records())
         expected = state.get("counters", {}).get("accepted", 0)
         if found != expected:
-            raise self._damaged(f"it holds {found} vote records but {expected} were committed")
+            raise self._file.damaged(f"it holds {found} vote records but {expected} were committed")
+        events = self.events()
         try:
-            check_chain(self.events())
+            check_chain(events)
         except EventLogError as error:
-            raise self._damaged(str(error)) from error
-        with self._explained("read"):
-            head = self._db.execute("SELECT seq, hash FROM log_head").fetchone()
-        last = self._last_event()
-        if head != (None if last is None else (last.seq, last.hash)):
-            raise self._damaged("events are missing from the end of its log")
-        if not state and (found or last):
-            raise self._damaged("the device state is missing")
+            raise self._file.damaged(str(error)) from error
+        heads = self._file.rows("SELECT seq, hash FROM log_head")
+        if heads != [(event.seq, event.hash) for event in events[-1:]]:
+            raise self._file.damaged("events are missing from the end of its log")
+        for checkpoint in self.checkpoints():
+            if not 1 <= checkpoint.seq <= len(events) or (
+                events[checkpoint.seq - 1].hash != checkpoint.hash
+            ):
+                raise self._file.damaged(f"event {checkpoint.seq} is not the one that was signed")
+        if self.revision() == 0 and events:
+            raise self._file.damaged("the number of its transactions is missing")
+        if not state and (found or events):
+            raise self._file.damaged("the device state is missing")
 
     def rewrite(self) -> None:
         """Write the file anew, rows in id order; old pages are overwritten (Secrecy)."""
-        with self._explained("rewritten"):
-            self._db.execute("VACUUM")
-        self._wipe_rollback()
+        self._file.rewrite()
+
+    def copy_to(self, place: Path) -> None:
+        """A whole, durable copy of the journal at `place`, which must not exist."""
+        self._file.copy_to(place)
 
     # --- inside ----------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        with self._explained("opened"):
-            for pragma in _PRAGMAS:
-                self._db.execute(pragma).fetchall()
-            # Take the exclusive lock now: a second device must not get as far as a sheet.
-            self._db.execute("BEGIN EXCLUSIVE")
-            tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            application = self._db.execute("PRAGMA application_id").fetchone()[0]
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if tables == 0 and application == 0:
-                self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-            self._db.execute("COMMIT")
-        # A process killed between commit and wipe left old pages; any step that was open in
-        # SQLite itself has been rolled back by now.
-        self._wipe_rollback()
-        if tables == 0 and application == 0:
-            return
-        if application != APPLICATION_ID:
-            raise JournalError(f"{self._path}: is not a device journal; give another --journal")
-        if version != SCHEMA_VERSION:
-            raise JournalError(
-                f"{self._path}: is a journal of version {version}, this software writes version "
-                f"{SCHEMA_VERSION}; use the software that made it"
+    @contextmanager
+    def _transaction(self, *, wipe: bool = False) -> Iterator[sqlite3.Connection]:
+        number = self.revision() + 1
+        with self._file.transaction(wipe=wipe) as db:
+            yield db
+            db.execute(
+                "INSERT OR REPLACE INTO revision VALUES (1, ?, ?)",
+                (number, digest_of("revision", str(number))),
             )
 
-    @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise JournalError(
-                    f"{self._path}: is in use by another device process; stop that one first"
-                ) from error
-            raise JournalError(f"{self._path}: the journal cannot be {doing}: {error}") from error
-        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-            raise self._damaged(str(error)) from error
-
-    def _damaged(self, what: str) -> JournalError:
-        return JournalError(
-            f"{self._path}: the journal is damaged: {what}. Count the paper by hand and keep "
-            "the file as evidence"
-        )
-
-    @contextmanager
-    def _transaction(self, *, wipe: bool = False) -> Iterator[None]:
-        with self._explained("written"):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        if wipe:
-            self._wipe_rollback()
-
-    def _wipe_rollback(self) -> None:
-        # Outside a transaction the rollback journal's header is zero already, so SQLite
-        # ignores the rest; only its left-over content is taken away here.
-        try:
-            with self._rollback.open("r+b") as file:
-                size = os.fstat(file.fileno()).st_size
-                file.write(bytes(size))
-                file.flush()
-                os.fsync(file.fileno())
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise JournalError(
-                f"{self._rollback}: cannot be wiped: {error.strerror}; stop the device"
-            ) from error
-
-    def _write_state(self, document: Mapping[str, Any]) -> None:
-        text = _dumps(document)
-        self._db.execute("DELETE FROM state")
-        self._db.execute("INSERT INTO state VALUES (1, ?, ?)", (text, _digest("state", text)))
-
     def _write_intention(self, document: Mapping[str, Any]) -> None:
-        text = _dumps(document)
+        text = dumps(document)
         if self.open_intention() is not None:
             raise JournalError(
                 f"{self._path}: a sheet is not settled yet; recover before the next one"
             )
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO intention VALUES (1, ?, ?)", (text, _digest("state", text))
-            )
+        with self._transaction() as db:
+            db.execute("INSERT INTO intention VALUES (1, ?, ?)", (text, digest_of("state", text)))
 
     def _settled(self, token: str) -> Intention:
         intention = self.open_intention()
@@ -367,25 +341,19 @@ class Journal:
             raise JournalError(f"{self._path}: no sheet is open under token {token[:40]}")
         return intention
 
-    def _last_event(self) -> Event | None:
-        row = self._db.execute(
-            "SELECT seq, time, kind, detail, prev, hash FROM events ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        return None if row is None else _event(row)
-
-    def _append(self, at: datetime, kind: str, detail: Detail) -> None:
-        event = next_event(self._last_event(), at=at, kind=kind, detail=detail)
-        self._db.execute(
+    def _append(self, db: sqlite3.Connection, at: datetime, kind: str, detail: Detail) -> None:
+        row = db.execute(f"{_EVENT_COLUMNS} ORDER BY seq DESC LIMIT 1").fetchone()
+        last = None if row is None else event_of(row)
+        event = next_event(last, at=at, kind=kind, detail=detail)
+        db.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-            (event.seq, event.time, kind, _dumps(detail), event.prev, event.hash),
+            (event.seq, event.time, kind, dumps(detail), event.prev, event.hash),
         )
-        self._db.execute(
-            "INSERT OR REPLACE INTO log_head VALUES (1, ?, ?)", (event.seq, event.hash)
-        )
+        db.execute("INSERT OR REPLACE INTO log_head VALUES (1, ?, ?)", (event.seq, event.hash))
 
     def _checked_document(self, what: str, text: str, digest: str) -> dict[str, Any]:
-        if digest != _digest("state", text):
-            raise self._damaged(f"the {what} fails its check sum")
+        if digest != digest_of("state", text):
+            raise self._file.damaged(f"the {what} fails its check sum")
         document: dict[str, Any] = json.loads(text)
         return document
 
@@ -393,17 +361,31 @@ class Journal:
         try:
             return CastVoteRecord.from_json(json.loads(payload))
         except (RecordError, ValueError) as error:
-            raise self._damaged(f"a vote record cannot be read: {error}") from error
+            raise self._file.damaged(f"a vote record cannot be read: {error}") from error
 
 
-def _event(row: tuple[int, str, str, str, str, str]) -> Event:
+def event_of(row: tuple[Any, ...]) -> Event:
+    """One row of the table of events."""
     seq, time, kind, detail, prev, own = row
     return Event(seq, time, kind, json.loads(detail), prev, own)
 
 
-def _dumps(value: Mapping[str, Any]) -> str:
+def dumps(value: Any) -> str:
+    """The one JSON form of the journal's cells."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _digest(kind: str, text: str) -> str:
+def digest_of(kind: str, text: str) -> str:
+    """The check sum of a row's text; `kind` is state (also of the intention), record,
+    checkpoint or revision."""
     return hashlib.sha256(f"{kind}\0{text}".encode()).hexdigest()
+
+
+def _write_state(db: sqlite3.Connection, document: Mapping[str, Any]) -> None:
+    text = dumps(document)
+    db.execute("DELETE FROM state")
+    db.execute("INSERT INTO state VALUES (1, ?, ?)", (text, digest_of("state", text)))
+
+
+def _squeezed(sql: str) -> str:
+    return " ".join(sql.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.errors import JournalError
-from firmware_sim.journal import Journal
+from firmware_sim.journal import Intention, Journal
 from scanner.cvr import CastVoteRecord, new_record
 from tests.firmware_sim import bench
 
@@ -64,12 +65,19 @@ def test_two_phases(journal: Journal, path: Path) -> None:
 
 
 def test_the_link_between_paper_and_record_is_wiped(journal: Journal, path: Path) -> None:
-    """After settling, no file holds a token; the record ids stand in no rollback journal."""
+    """After settling, no file holds a token; the record ids stand in no write-ahead log."""
+    log = path.with_name(path.name + "-wal")
+    journal.intend("a" * 32, a_record())
+    assert b"a" * 32 in log.read_bytes()
+    journal.abandon("a" * 32, at=bench.NOW, detail={})
     settled = [vote(journal, n) for n in range(1, 21)]
-    rollback = path.with_name(path.name + "-journal")
-    assert set(rollback.read_bytes()) <= {0}
+    assert journal.count() == len(settled)
+    assert set(log.read_bytes()) == {0}
     for token, _ in settled:
         assert token.encode() not in path.read_bytes()
+    journal.intend("b" * 32, a_record())
+    journal.close()
+    assert not log.exists()
 
 
 def test_rewritten_pages_do_not_depend_on_the_order_of_votes(tmp_path: Path) -> None:
@@ -92,15 +100,19 @@ def test_rewritten_pages_do_not_depend_on_the_order_of_votes(tmp_path: Path) -> 
 
 
 def test_a_cut_before_the_wipe_is_made_good(journal: Journal, path: Path) -> None:
-    """What a killed process left in the rollback journal is wiped at the next start."""
-    rollback = path.with_name(path.name + "-journal")
-    journal.intend("a" * 32, a_record())
-    journal.close()
-    with rollback.open("r+b") as file:
-        file.seek(600)
-        file.write(b"a" * 32)
-    with Journal(path):
-        assert b"a" * 32 not in rollback.read_bytes()
+    """What a killed process left in the write-ahead log is read and wiped at the next start."""
+    log = path.with_name(path.name + "-wal")
+    record = a_record()
+    journal.intend("a" * 32, record)
+    # As the disk stands at this instant.
+    left, left_log = path.with_name("left.sqlite"), path.with_name("left.sqlite-wal")
+    shutil.copy(path, left)
+    shutil.copy(log, left_log)
+    with Journal(left) as again:
+        assert again.open_intention() == Intention("a" * 32, record)
+        assert set(left_log.read_bytes()) == {0}
+        again.commit("a" * 32, state(1), at=bench.NOW, kind="sheet_accepted", detail={})
+    assert b"a" * 32 not in left.read_bytes()
 
 
 def test_a_second_device_on_the_same_journal_is_refused(journal: Journal, path: Path) -> None:
@@ -128,7 +140,6 @@ def test_flipped_bytes_are_refused_in_words(journal: Journal, path: Path) -> Non
         vote(journal, number)
     records, events = list(journal.records()), journal.events()
     journal.close()
-    path.with_name(path.name + "-journal").unlink()
     good = path.read_bytes()
     chance = random.Random(7)
     refused = harmless = 0
@@ -144,7 +155,6 @@ def test_flipped_bytes_are_refused_in_words(journal: Journal, path: Path) -> Non
             harmless += 1
         except JournalError as error:
             refused += "journal" in str(error)
-        path.with_name(path.name + "-journal").unlink(missing_ok=True)
     assert refused > 250
     assert harmless < 50
 

@@ -1,0 +1,309 @@
+"""The SQLite file beneath a journal: opened strictly, committed durably, wiped of what was.
+
+Pragmas, and why:
+    journal_mode=WAL       one flush to the disk a commit, where a rollback journal takes four;
+                           and an intention that is settled at once never reaches the main file.
+    synchronous=FULL       a commit is on the disk before the feeder is told.
+    wal_autocheckpoint=0   what is in the log goes to the file when we say, all of it.
+    secure_delete=ON       what is deleted is overwritten with zeros.
+    temp_store=MEMORY      no temporary file ever holds votes.
+    locking_mode=EXCLUSIVE one device, one journal: a second process is refused; and no `-shm`.
+    foreign_keys=ON, trusted_schema=OFF, cell_size_check=ON: strictness that costs nothing.
+
+A write-ahead log by itself would keep votes in the order they came. So after each settled
+sheet it is brought into the file and overwritten with zeros, through to the disk (`wipe`),
+in a thread of its own while the next sheet is read; the next call waits for it. A log that
+could not be brought in whole is never overwritten: it is the only copy (NVT-05).
+
+Flushes to the disk a sheet: 3 before the device goes on (intend 2, commit 1), 3 beside it. A
+rollback journal (PERSIST, EXTRA: what version 1 used) took 9, all in its way. Measured by
+`python -m benchmarks.journal`.
+
+Once a write has failed the connection is dead: after a failed flush nobody knows what the
+disk holds (the kernel may drop the pages and say nothing again), so every later call
+refuses, and only opening the file anew, which reads what is really there, goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from firmware_sim.errors import JournalError
+
+#: "BBJ1": tells a journal from any other SQLite file.
+APPLICATION_ID = 0x42424A31
+
+_PRAGMAS = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA wal_autocheckpoint=0",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA cell_size_check=ON",
+)
+#: Above this size, bytes, the write-ahead log is cut off after it is wiped (a rewriting made it
+#: large); below, it keeps its place on the disk, so that writing it changes no file size.
+_WAL_KEPT = 256 * 1024
+#: Brings a file of one schema version to the next: statements for the connection.
+Migration = Callable[[sqlite3.Connection], None]
+
+
+class JournalFile:
+    """An open journal file. Every method may raise `JournalError`."""
+
+    def __init__(
+        self, path: Path, *, schema: Sequence[str], migrations: Sequence[Migration]
+    ) -> None:
+        """Open `path`, or make it with `schema`.
+
+        A file of an older version is brought to this one; `migrations[n]` leads from version
+        n + 1 to n + 2, and the newest version is their number plus 1. One of a newer version
+        or of another program is refused and not touched.
+        """
+        self.path = path
+        #: The version that the file had, if it was brought to the newest by opening it.
+        self.migrated_from: int | None = None
+        self._wal = path.with_name(path.name + "-wal")
+        self._wiper = ThreadPoolExecutor(1, thread_name_prefix="journal-wipe")
+        self._wiping: Future[None] | None = None
+        self._dead: JournalError | None = None
+        self._closed = False
+        new = not path.exists()
+        with self.explained("opened"):
+            self._db = sqlite3.connect(
+                path, isolation_level=None, timeout=2.0, check_same_thread=False
+            )
+        try:
+            with self.explained("opened"):
+                self._prepare(schema, migrations)
+            if new:
+                _flush_folder(path)
+            # A process killed before its wipe left the log; SQLite has read it by now.
+            self._wipe_now()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Wait for the wipe and release the file.
+
+        Raises:
+            JournalError: the wipe failed; the file is released.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.settle()
+            # SQLite deletes the log with the last connection: it must hold nothing by then.
+            if self._dead is None:
+                self._wipe_now()
+        finally:
+            self._wiper.shutdown()
+            self._db.close()
+
+    def rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one query."""
+        self.settle()
+        with self.explained("read"):
+            return self._db.execute(sql, arguments).fetchall()
+
+    def each_row(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of one query, one at a time."""
+        self.settle()
+        with self.explained("read"):
+            yield from self._db.execute(sql)
+
+    @contextmanager
+    def transaction(self, *, wipe: bool = False) -> Iterator[sqlite3.Connection]:
+        """All of it is on the disk when this ends without an error, or none.
+
+        `wipe`: a vote's way to the record is settled by it; see the module.
+        """
+        self.settle()
+        if self._dead is not None:
+            raise self._dead
+        with self.explained("written"):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        if wipe:
+            self._wiping = self._wiper.submit(self._wipe_now)
+
+    def settle(self) -> None:
+        """Wait for the wipe of the last settled sheet."""
+        if self._wiping is None:
+            return
+        wiping, self._wiping = self._wiping, None
+        wiping.result()
+
+    def rewrite(self) -> None:
+        """Write the whole file anew, rows in the order of their keys."""
+        self.settle()
+        with self.explained("rewritten"):
+            self._db.execute("VACUUM")
+        self._wipe_now()
+
+    def copy_to(self, place: Path) -> None:
+        """A whole copy of the file, durable, at `place`, which must not exist."""
+        self.settle()
+        with self.explained("copied"):
+            other = sqlite3.connect(place, isolation_level=None)
+            try:
+                other.execute("PRAGMA synchronous=EXTRA")
+                self._db.backup(other)
+            finally:
+                other.close()
+        _flush_folder(place)
+
+    def damaged(self, what: str) -> JournalError:
+        """The refusal of a file that does not hold."""
+        return JournalError(
+            f"{self.path}: the journal is damaged: {what}. Keep the file as evidence; read what "
+            "is whole with `ballotbench device recover`, and count the paper by hand where it "
+            "names losses"
+        )
+
+    @contextmanager
+    def explained(self, doing: str) -> Iterator[None]:
+        """Turn what SQLite says into words."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            explained = self._explain(error, doing)
+            if doing in ("written", "rewritten", "wiped"):
+                self._dead = explained
+            raise explained from error
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise self.damaged(str(error)) from error
+
+    # --- inside ----------------------------------------------------------------------
+
+    def _explain(self, error: sqlite3.Error, doing: str) -> JournalError:
+        # The primary code is in the low byte; the rest says which call it was.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return JournalError(
+                f"{self.path}: is in use by another device process; stop that one first"
+            )
+        if code == sqlite3.SQLITE_FULL:
+            return JournalError(
+                f"{self.path}: the disk is full: the journal cannot be {doing}. Every sheet "
+                f"accepted so far is kept. Make room on {self.path.parent} and start again"
+            )
+        if code == sqlite3.SQLITE_IOERR:
+            return JournalError(
+                f"{self.path}: the storage fails: the journal cannot be {doing}: {error}. Stop, "
+                "change the medium, and recover from it with `ballotbench device recover`"
+            )
+        if isinstance(error, sqlite3.OperationalError):
+            return JournalError(f"{self.path}: the journal cannot be {doing}: {error}")
+        return self.damaged(str(error))
+
+    def _prepare(self, schema: Sequence[str], migrations: Sequence[Migration]) -> None:
+        newest = len(migrations) + 1
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+        # Take the exclusive lock now: a second device must not get as far as a sheet.
+        self._db.execute("BEGIN EXCLUSIVE")
+        tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        application = self._db.execute("PRAGMA application_id").fetchone()[0]
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        self._db.execute("ROLLBACK")
+        new = tables == 0 and application == 0
+        if not new and application != APPLICATION_ID:
+            raise JournalError(f"{self.path}: is not a device journal; give another --journal")
+        if not new and not 1 <= version <= newest:
+            raise JournalError(
+                f"{self.path}: is a journal of version {version}, this software writes version "
+                f"{newest}; use the software that made it"
+            )
+        mode = self._db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":
+            raise JournalError(
+                f"{self.path}: this storage cannot hold a journal (a write-ahead log is refused: "
+                f"{mode}); put it on a local disk"
+            )
+        for pragma in _PRAGMAS:
+            self._db.execute(pragma).fetchall()
+        if new:
+            self._make(schema, newest)
+        elif version < newest:
+            self._migrate(migrations[version - 1 :], newest)
+            self.migrated_from = version
+
+    def _make(self, schema: Sequence[str], version: int) -> None:
+        self._db.execute("BEGIN EXCLUSIVE")
+        self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        self._db.execute(f"PRAGMA user_version={version}")
+        for statement in schema:
+            self._db.execute(statement)
+        self._db.execute("COMMIT")
+
+    def _migrate(self, steps: Sequence[Migration], newest: int) -> None:
+        self._db.execute("BEGIN EXCLUSIVE")
+        try:
+            for step in steps:
+                step(self._db)
+            self._db.execute(f"PRAGMA user_version={newest}")
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _wipe_now(self) -> None:
+        """Bring the write-ahead log into the file, whole, then zero it, through to the disk."""
+        with self.explained("wiped"):
+            busy, frames, done = self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        if busy or frames != done:
+            raise JournalError(
+                f"{self.path}: the write-ahead log cannot be brought in; stop the device"
+            )
+        try:
+            size = _zero(self._wal)
+        except OSError as error:
+            self._dead = JournalError(
+                f"{self._wal}: cannot be wiped: {error.strerror}; stop the device"
+            )
+            raise self._dead from error
+        if size > _WAL_KEPT:
+            with self.explained("wiped"):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _zero(path: Path) -> int:
+    """Overwrite a file with zeros, through to the disk; its size, 0 where there is none.
+
+    SQLite has restarted the log: it takes nothing from there any more, here only its
+    left-over content is taken away.
+    """
+    try:
+        with path.open("r+b") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.write(bytes(size))
+            file.flush()
+            os.fdatasync(file.fileno())
+    except FileNotFoundError:
+        return 0
+    return size
+
+
+def _flush_folder(path: Path) -> None:
+    """A new file's name must be on the disk like its content."""
+    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
