@@ -23,6 +23,7 @@ Rules of `TrustStore.verify`, in this order:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,12 +96,16 @@ class SecondKey:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSigner:
-    """A `Signer`: certificates, and whatever signs with the key of the first of them."""
+    """A `Signer`: certificates, and whatever signs with the key of the first of them.
+
+    `release` ends the use of a token (see `close`); nothing where the key is in memory.
+    """
 
     raw: RawSign
     chain: Chain
     identity: DeviceIdentity
     second: SecondKey | None = None
+    release: Callable[[], None] | None = None
 
     @classmethod
     def load(
@@ -120,6 +125,11 @@ class DeviceSigner:
                 f"{paths.key}: is not the key of {paths.certificate.name}; issue the device anew"
             )
         return cls(raw_signer(key), chain, identity, load_second(paths, identity, passphrase))
+
+    def close(self) -> None:
+        """Log out of the token that holds the key, if one does."""
+        if self.release is not None:
+            self.release()
 
     @property
     def certificate(self) -> x509.Certificate:

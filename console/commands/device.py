@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,15 +12,24 @@ from typing import Annotated, Any
 import typer
 
 from console.common import emit_json, progress, stderr, stdout
+from console.officers import (
+    OfficerOption,
+    PinFileOption,
+    TokenPinFileOption,
+    present,
+    token_pin,
+)
 from console.polling_day import play_day
 from console.removable import Following, open_medium, with_replacement
 from console.stopwatch import Stopwatch
 from election.definition import load_election
 from election.profile import load_profile
 from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice, SheetOutcome
+from firmware_sim.device_keys import load_signer
 from firmware_sim.journal import Journal
+from firmware_sim.people import PeopleRegister
 from firmware_sim.reading import ScannerSheetReader
-from firmware_sim.trust import DeviceSigner
+from firmware_sim.roles import Person
 
 app = typer.Typer(help="Run a precinct device.", no_args_is_help=True)
 
@@ -65,10 +74,14 @@ def run(
     replaces_box: Annotated[
         int | None, typer.Option(min=0, help="Sheets in the dead device's box, by its counter.")
     ] = None,
+    officers: OfficerOption = None,
+    pin_file: PinFileOption = None,
+    token_pin_file: TokenPinFileOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Open the polls, take sheets until the tray is empty, close, print, export.
 
+    Where the keys have a register of people, those present are named by --officer.
     After a crash the same command line goes on where the device stopped. With --medium a dead
     device costs nothing: another, with an id and journal of its own, takes over with --replaces.
 
@@ -80,11 +93,13 @@ def run(
     handed_out = _issued(issued or [])
     in_box = _paper(paper, paper_seen_by)
     definition = load_election(election)
+    opened_slots = present(keys, officers or [], pin_file, precinct=precinct)
+    people = [slot.person for slot in opened_slots]
     setup = DeviceSetup(
         definition,
         load_profile(profile or definition.profile),
         precinct,
-        DeviceSigner.load(keys, device_id),
+        load_signer(keys, device_id, opened=opened_slots, token_pin=token_pin(token_pin_file)),
     )
     setup = with_replacement(setup, keys, journal, replaces, replaces_box)
     for style_id in set(handed_out) - setup.check():
@@ -110,11 +125,12 @@ def run(
                 printer=watch.timed(open_printer(printer), "printing"),
                 clock=lambda: datetime.now(UTC),
                 randomness=secrets.token_bytes,
+                people_identified=PeopleRegister.of(keys) is not None,
                 medium=removable and watch.timed(Following(removable, opened), "medium"),
             )
-            outcomes = _day(precinct_device, in_box, paper_seen_by)
+            outcomes = _day(precinct_device, in_box, paper_seen_by, people)
             seconds = watch.seconds()
-            package = precinct_device.export(issued=handed_out)
+            package = precinct_device.export(issued=handed_out, present=people)
             totals = precinct_device.totals()
     finally:
         feeder.close()
@@ -131,10 +147,12 @@ def run(
         raise typer.Exit(1)
 
 
-def _day(device: PrecinctDevice, in_box: bool | None, seen_by: str) -> dict[str, int]:
+def _day(
+    device: PrecinctDevice, in_box: bool | None, seen_by: str, people: Sequence[Person]
+) -> dict[str, int]:
     """The day with a progress bar; counts sheets sent back by reason."""
     if in_box is not None:
-        device.answer_sheet_place(in_box=in_box, by=seen_by)
+        device.answer_sheet_place(in_box=in_box, by=seen_by, present=people)
     sent_back: Counter[str] = Counter()
     with progress() as bars:
         task = bars.add_task("Sheets", total=None)
@@ -147,7 +165,7 @@ def _day(device: PrecinctDevice, in_box: bool | None, seen_by: str) -> dict[str,
                 )
             bars.advance(task)
 
-        play_day(device, tell)
+        play_day(device, tell, present=people)
     return dict(sent_back)
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from console.commands.people import people_app
 from console.common import emit_json, stdout
 from console.keyring import copy_trust, describe, words
-from firmware_sim import trust
+from console.officers import TokenPinFileOption, ask_pin, token_pin
+from firmware_sim import device_keys, trust
 from firmware_sim.medium import RECOVERY_KEY, create_recovery_key
 
 DirectoryArgument = Annotated[Path, typer.Argument(help="Directory of the authority.")]
@@ -28,6 +30,7 @@ region_app = typer.Typer(
     help="Regions that certify devices in the authority's name.", no_args_is_help=True
 )
 app.add_typer(region_app, name="region")
+app.add_typer(people_app, name="people")
 
 
 def register(parent: typer.Typer) -> None:
@@ -81,16 +84,29 @@ def issue(
     purpose: Annotated[
         trust.Purpose, typer.Option("--for", help="What its signatures are for.")
     ] = trust.Purpose.RESULTS,
+    token: Annotated[
+        str | None, typer.Option(help="Label of the PKCS #11 token that is to hold the key.")
+    ] = None,
+    token_module: Annotated[
+        Path | None, typer.Option(help="The token's PKCS #11 library, e.g. libsofthsm2.so.")
+    ] = None,
+    token_pin_file: TokenPinFileOption = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a device's keys and certificates.
 
+    Where there is a register of people the keys open by its officials' PINs only. With
+    --token the key is made in the token and never leaves it.
+
     Example: ballotbench keys issue keys scanner-001 --precinct precinct-1
 
     Example: ballotbench keys issue keys scanner-002 --precinct precinct-2 --region north
+
+    Example: ballotbench keys issue keys scanner-003 --precinct precinct-3 --token card-3
+    --token-module /usr/lib/softhsm/libsofthsm2.so
     """
-    paths = trust.issue_device(
+    paths = device_keys.issue(
         directory,
         device,
         precinct_id=precinct,
@@ -99,9 +115,11 @@ def issue(
         passphrase=_passphrase(passphrase_file),
         region=region,
         purpose=purpose,
+        token=_token(token, token_module, token_pin_file),
     )
+    kept = paths.token if token else paths.key
     if as_json:
-        emit_json({"certificate": str(paths.certificate), "key": str(paths.key)})
+        emit_json({"certificate": str(paths.certificate), "key": str(kept)})
         return
     stdout.print(f"Device {device} certified for {precinct}: {paths.certificate}", soft_wrap=True)
 
@@ -260,3 +278,16 @@ def _passphrase(path: Path | None, option: str = "--passphrase-file") -> bytes |
     if not lines or not lines[0]:
         raise typer.BadParameter(f"{path} is empty", param_hint=option)
     return lines[0]
+
+
+def _token(
+    label: str | None, module: Path | None, pin_file: Path | None
+) -> device_keys.TokenPlace | None:
+    if label is None and module is None:
+        return None
+    if label is None or module is None:
+        raise typer.BadParameter("give both, or neither", param_hint="--token, --token-module")
+    pin = token_pin(pin_file)
+    return device_keys.TokenPlace(
+        str(module), label, pin if pin is not None else ask_pin(f"token {label}")
+    )
