@@ -17,11 +17,11 @@ from election.profile import Profile, load_profile
 from firmware_sim.errors import PackageError
 from firmware_sim.package import MAX_PACKAGE_BYTES
 from firmware_sim.trust import TrustStore
+from tally.batch import verify_packages
 from tally.verification import (
     PackageRefusedError,
     RefusalReason,
     Verification,
-    verify_packages,
 )
 
 #: The option of every command that takes packages in.
@@ -65,14 +65,15 @@ def election_and_rules(path: Path, profile: str | None) -> tuple[Election, Profi
 def read_files(
     paths: Sequence[Path],
 ) -> tuple[list[tuple[str, Path]], list[PackageRefusedError]]:
-    """Files to take in, a folder meaning its *.zip in order; unreadable ones as refusals.
+    """Files to take in, a folder meaning its *.zip and *.medium in order;
+    unreadable ones as refusals.
 
     Names are base names, with the path where two are alike.
     """
     files: list[Path] = []
     refused: list[PackageRefusedError] = []
     for path in paths:
-        found = sorted(path.glob("*.zip")) if path.is_dir() else [path]
+        found = _in_folder(path) if path.is_dir() else [path]
         if not found:
             refused.append(_unreadable(path, "the folder holds no .zip file"))
         for file in found:
@@ -88,6 +89,10 @@ def read_files(
     return [
         (file.name if names.count(file.name) == 1 else str(file), file) for file in files
     ], refused
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    return sorted((*folder.glob("*.zip"), *folder.glob("*.medium")))
 
 
 def _unreadable(path: Path, why: str) -> PackageRefusedError:
@@ -126,3 +131,20 @@ def show_refused(verification: Verification) -> None:
     """One line on stderr for every package that is not counted."""
     for error in verification.refused:
         stderr.print(str(error), markup=False, highlight=False, soft_wrap=True)
+
+
+def show_joined(verification: Verification) -> None:
+    """What is to be told of replaced devices, on stderr, one line each."""
+    for package in verification.accepted:
+        for part in package.joined:
+            stderr.print(
+                f"Precinct {package.precinct_id}: {part.sheets} sheets of replaced device "
+                f"{part.device_id} ({part.name}) are counted with {package.name}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+        for finding in package.findings:
+            stderr.print(
+                f"Finding: {finding.sentence}.", markup=False, highlight=False, soft_wrap=True
+            )

@@ -74,8 +74,7 @@ def open_medium(setup: DeviceSetup, keys: Path, folder: Path | None) -> Continuo
     return ContinuousExport(
         folder,
         form=RecordForm(setup.election, setup.profile, setup.precinct_id),
-        device_id=setup.signer.identity.device_id,
-        sign=setup.signer.sign,
+        signer=setup.signer,
         recovery=load_recovery_certificate(keys),
         randomness=secrets.token_bytes,
         replaces=() if setup.replacement is None else setup.replacement.pairs(),

@@ -47,6 +47,8 @@ DEVICE = "device.json"
 CVR_REPORT = "cvrs/report.json"
 CVR_PARQUET = "cvrs.parquet"
 EVENTS = "log/events.jsonl"
+#: Only in the package of a replacement device: `firmware_sim.medium.join`.
+JOIN = "join.json"
 
 #: What no check sum and no list of files can cover.
 _NOT_SUMMED = (SUMS, SIGNATURE, SECOND_SIGNATURE)
@@ -77,6 +79,7 @@ SCHEMA_OF: Mapping[str, str] = MappingProxyType(
         TOTALS: "totals.schema.json",
         DEVICE: "device.schema.json",
         EVENTS: "event.schema.json",
+        JOIN: "join.schema.json",
     }
 )
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
 from election.model import Contest, Election
@@ -25,6 +26,7 @@ from election.profile import Profile
 from tally.controls import ControlResult, evaluate_controls
 from tally.figures import ContestFigures, PrecinctProtocol, PrecinctTotals
 from tally.human_error import SIGNIFICANCE, TailProbability, slip_probability
+from tally.joining import JoinFinding
 from tally.paper import BALLOTS, INVALID, PaperCount, contests_in
 from tally.verification import PackageRefusedError
 
@@ -64,6 +66,7 @@ FindingKind = Literal[
     "paper_arithmetic",
     "control_ratio",
     "box_counter",
+    "device_replaced",
     "package_refused",
     "precinct_without_package",
     "profile_silent",
@@ -114,6 +117,7 @@ def reconcile(
     profile: Profile,
     *,
     refused: Iterable[PackageRefusedError] = (),
+    joined: Mapping[str, Sequence[JoinFinding]] = MappingProxyType({}),
 ) -> Reconciliation:
     """Compare electronic totals with the hand count (NVT-08 … NVT-10, SEED-11).
 
@@ -122,6 +126,7 @@ def reconcile(
         paper: the hand count, of all precincts or of a sample.
         protocols: protocols by precinct id, for the control ratios.
         refused: packages that were not counted; each becomes a finding.
+        joined: what is to be told of precincts whose device was replaced, by precinct id.
     """
     counted_by_hand = paper.precincts()
     compared = tuple(p for p in sorted(electronic) if p in counted_by_hand)
@@ -140,6 +145,7 @@ def reconcile(
         *_paper_arithmetic(paper, election, profile),
         *(_control_finding(c) for c in controls if c.status == "breached"),
         *_box_findings(electronic, protocols),
+        *(_join_finding(p, f) for p, told in sorted(joined.items()) for f in told),
         *(_absent_finding(p) for p in counted_by_hand if p not in electronic),
     ]
     if any(_is_finding(c) for c in comparisons):
@@ -330,6 +336,18 @@ def _box_findings(
                 consequence="the paper in the box is counted by hand",
                 sources=("SEED-11", "NVT-09"),
             )
+
+
+def _join_finding(precinct: str, told: JoinFinding) -> Finding:
+    return Finding(
+        "device_replaced",
+        "serious",
+        f"{told.sentence}.",
+        precinct,
+        size=told.size,
+        consequence="the paper in the boxes of the precinct is counted by hand",
+        sources=("NVT-03", "NVT-09"),
+    )
 
 
 def _refused_finding(error: PackageRefusedError) -> Finding:

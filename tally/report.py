@@ -289,6 +289,7 @@ def _accepted(p: VerifiedPackage) -> dict[str, Any]:
         "export_number": p.export_number,
         "created": p.created,
         "sheets": p.totals["sheets"],
+        "joined": [part.as_json() for part in p.joined],
     }
 
 

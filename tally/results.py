@@ -41,6 +41,8 @@ def result_document(
                     "precinct": p.precinct_id,
                     "device": p.device_id,
                     "sha256": p.digest,
+                    "joined": [part.as_json() for part in p.joined],
+                    "findings": [finding.sentence for finding in p.findings],
                 }
                 for p in verification.accepted
             ],

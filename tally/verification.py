@@ -12,7 +12,9 @@ Rules, in this order; the first one broken is the reason (NVT-13, NVT-17, SEED-1
 5. its totals are what its own records add up to, and its figures agree with each other
    (*inconsistent*);
 6. no other package of the same precinct is in hand: else both are shown and neither is
-   counted (*duplicate_precinct*), since choosing one is a person's duty.
+   counted (*duplicate_precinct*), since choosing one is a person's duty;
+7. where a device died, what was recovered from its medium (`.medium` files, in the same batch)
+   joins its replacement's package to one result (`tally.joining`): else *incomplete*.
 
 Pure: bytes, trust and time come from the caller.
 """
@@ -22,7 +24,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,10 +35,18 @@ import pyarrow.parquet as pq
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.counting import count_records
-from firmware_sim.errors import FirmwareError, PackageError, SignatureError, SignatureFault
+from firmware_sim.errors import (
+    FirmwareError,
+    PackageError,
+    SignatureError,
+    SignatureFault,
+)
+from firmware_sim.medium.join import parse_join, slot_name
+from firmware_sim.medium.reading import checked_slot
 from firmware_sim.package import (
     CVR_PARQUET,
     CVR_REPORT,
+    JOIN,
     PROTOCOL,
     TOTALS,
     ResultsPackage,
@@ -49,6 +58,12 @@ from scanner.cvr import CastVoteRecord, cvr_report, records_from_table
 from scanner.errors import ScannerError
 from tally.errors import TallyError
 from tally.figures import PrecinctProtocol, PrecinctTotals
+from tally.joining import (
+    JoinedPart,
+    JoinFinding,
+    Need,
+    needs_of,
+)
 
 
 class RefusalReason(StrEnum):
@@ -66,6 +81,7 @@ class RefusalReason(StrEnum):
     REPLAYED = "replayed"
     INCONSISTENT = "inconsistent"
     DUPLICATE_PRECINCT = "duplicate_precinct"
+    INCOMPLETE = "incomplete"
 
 
 class PackageRefusedError(TallyError):
@@ -94,7 +110,13 @@ class PackageRefusedError(TallyError):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPackage:
-    """A package that may be counted, reduced to its figures; `digest` is its SHA-256."""
+    """A package that may be counted, reduced to its figures; `digest` is its SHA-256.
+
+    `needs` are the dead devices that its own stands in for, with the ids of its records;
+    once they are joined, `joined` are their parts, contained in `totals` and `protocol`, and
+    `findings` what a person must see of them. A precinct known by a medium alone has export
+    number 0.
+    """
 
     name: str
     digest: str
@@ -107,6 +129,10 @@ class VerifiedPackage:
     profile_hash: str
     totals: PrecinctTotals
     protocol: PrecinctProtocol
+    needs: tuple[Need, ...] = ()
+    record_ids: frozenset[str] = frozenset()
+    joined: tuple[JoinedPart, ...] = ()
+    findings: tuple[JoinFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +145,7 @@ class PackageRegister:
     def add(self, package: VerifiedPackage) -> PackageRegister:
         """The register with this package in it."""
         return PackageRegister(
-            self.package_ids | {package.package_id},
+            self.package_ids | {package.package_id} | {p.slot_sha256[:32] for p in package.joined},
             self.exports | {(package.device_id, package.export_number)},
         )
 
@@ -140,7 +166,7 @@ class Verification:
     refused: tuple[PackageRefusedError, ...]
 
 
-_REASON_OF_FAULT = {
+REASON_OF_FAULT = {
     SignatureFault.MALFORMED: RefusalReason.ALTERED,
     SignatureFault.BAD_SIGNATURE: RefusalReason.FORGED,
     SignatureFault.UNTRUSTED: RefusalReason.FORGED,
@@ -169,7 +195,7 @@ def check_origin(
         device, _ = trust.verify_package(package.sums, package.cms, package.mldsa, at=at)
         return package, device
     except SignatureError as error:
-        raise PackageRefusedError(name, _REASON_OF_FAULT[error.fault], error.detail) from error
+        raise PackageRefusedError(name, REASON_OF_FAULT[error.fault], error.detail) from error
 
 
 def verify_package(
@@ -182,7 +208,7 @@ def verify_package(
     at: datetime,
     seen: PackageRegister,
 ) -> VerifiedPackage:
-    """Rules 1 to 5 for one package; rule 6 needs the batch: `verify_packages`.
+    """Rules 1 to 5 for one package; rule 6 needs the batch: `tally.batch.verify_packages`.
 
     Args:
         data: the file's bytes; `name` is what messages call it.
@@ -219,6 +245,9 @@ def verify_package(
         totals = cast(PrecinctTotals, package.document(TOTALS))
         protocol = cast(PrecinctProtocol, package.document(PROTOCOL))
         fault = _why_inconsistent(package, totals, protocol, election)
+        needs = _needs(package, device, trust, election, at)
+        # Ids are kept only where records of other devices will join them.
+        ids = frozenset(r.record_id for r in _records(package)) if needs else frozenset()
     except (FirmwareError, ScannerError) as error:
         raise refuse(RefusalReason.INCONSISTENT, str(error).removeprefix(f"{name}: ")) from error
     if fault:
@@ -235,68 +264,42 @@ def verify_package(
         profile_hash=manifest["profile_hash"],
         totals=totals,
         protocol=protocol,
+        needs=needs,
+        record_ids=ids,
     )
 
 
-def verify_packages(
-    packages: Iterable[tuple[str, bytes]],
-    election: Election,
-    profile: Profile,
+def _needs(
+    package: ResultsPackage,
+    device: DeviceIdentity,
     trust: TrustStore,
-    *,
+    election: Election,
     at: datetime,
-    seen: PackageRegister | None = None,
-) -> Verification:
-    """All six rules over a batch of (name, bytes); one bad package never stops the others.
+) -> tuple[Need, ...]:
+    """The dead devices that a package's device stands in for, from its `join.json`.
 
-    The same bytes given twice are one package and one replay. Two different packages of
-    one precinct are both refused, whichever comes first.
+    Raises:
+        FirmwareError: it is not what its slots say, or of another precinct.
     """
-    before = seen or PackageRegister()
-    passed: list[VerifiedPackage] = []
-    refused: list[tuple[int, PackageRefusedError]] = []
-    places: dict[str, int] = {}
-    for place, (name, data) in enumerate(packages):
-        try:
-            package = verify_package(data, name, election, profile, trust, at=at, seen=before)
-        except PackageRefusedError as error:
-            refused.append((place, error))
-            continue
-        if package.digest in places:
-            first = next(p.name for p in passed if p.digest == package.digest)
-            twice = _refusal(package, RefusalReason.REPLAYED, f"is the same package as {first}")
-            refused.append((place, twice))
-            continue
-        places[package.digest] = place
-        passed.append(package)
-    accepted = []
-    for package in passed:
-        others = [p for p in passed if p.precinct_id == package.precinct_id and p is not package]
-        if others:
-            names = ", ".join(f"{p.name} (package {p.package_id})" for p in others)
-            detail = (
-                f"package {package.package_id} is not the only one of precinct "
-                f"{package.precinct_id}: there is also {names}. Neither is counted; a person "
-                "decides which one stands"
-            )
-            double = _refusal(package, RefusalReason.DUPLICATE_PRECINCT, detail)
-            refused.append((places[package.digest], double))
-        else:
-            accepted.append(package)
-    return Verification(
-        tuple(sorted(accepted, key=lambda p: p.precinct_id)),
-        tuple(error for _, error in sorted(refused, key=lambda pair: pair[0])),
+    if JOIN not in package.files:
+        return ()
+    value = package.document(JOIN)
+    names = [slot_name(number) for number in range(1, len(value["replaces"]) + 1)]
+    if any(name not in package.files for name in names):
+        raise PackageError(f"{JOIN} names a dead device whose slot is not in the package")
+    slots = [checked_slot(package.files[name], trust, at=at) for name in names]
+    replacement = parse_join(value, slots)
+    replacement.check(
+        {
+            "election_hash": election.hash,
+            "profile_hash": str(package.manifest["profile_hash"]),
+            "precinct_id": str(package.manifest["precinct_id"]),
+            "device_id": device.device_id,
+        }
     )
-
-
-def _refusal(package: VerifiedPackage, reason: RefusalReason, detail: str) -> PackageRefusedError:
-    return PackageRefusedError(
-        package.name,
-        reason,
-        detail,
-        precinct_id=package.precinct_id,
-        device_id=package.device_id,
-    )
+    if (value["precinct_id"], value["device_id"]) != (device.precinct_id, device.device_id):
+        raise PackageError(f"{JOIN} is of another device")
+    return needs_of(replacement)
 
 
 def _why_foreign(

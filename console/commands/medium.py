@@ -23,10 +23,10 @@ from firmware_sim.medium import (
     read_medium,
     recovered_file,
 )
-from firmware_sim.medium.join import JOIN, slot_name
+from firmware_sim.medium.join import slot_name
 from firmware_sim.medium.proof import check_inclusion, inclusion_proof
 from firmware_sim.medium.reading import checked_slot, recovered_slot
-from firmware_sim.package import read_package
+from firmware_sim.package import JOIN, read_package
 from firmware_sim.trust import TrustStore
 
 Trust = Annotated[Path, typer.Option(help="Folder of authority.pem and revoked.pem.")]

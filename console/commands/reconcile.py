@@ -64,6 +64,7 @@ def reconcile(
         definition,
         rules,
         refused=verification.refused,
+        joined={p.precinct_id: p.findings for p in verification.accepted if p.findings},
     )
     paths = write_report(
         out,

@@ -12,6 +12,7 @@ from console.intake import (
     RequirePostQuantum,
     election_and_rules,
     moment,
+    show_joined,
     show_refused,
     take_in,
     trust_store,
@@ -20,6 +21,8 @@ from tally.results import result_document, write_results
 from tally.totals import add_up, outcome
 
 HELP = """Add up verified results packages; write totals.json, totals.csv and seats.json.
+
+Where a device was replaced in mid-day, give the .medium file of the dead one beside the packages.
 
 Example: ballotbench tally election.json out/*.zip --trust keys --out totals
 """
@@ -40,7 +43,7 @@ def tally(
     require_post_quantum: RequirePostQuantum = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """Write the totals; exit 1 if a package was refused."""
+    """Write the totals; exit 1 if a package was refused, or a replaced device must be looked at."""
     definition, rules = election_and_rules(election, profile)
     verification = take_in(
         packages,
@@ -57,6 +60,7 @@ def tally(
         emit_json(document)
     else:
         show_refused(verification)
+        show_joined(verification)
         for contest in definition.contests:
             figures = totals.contests[contest.id]
             votes = ", ".join(f"{o} {v}" for o, v in figures["votes"].items())
@@ -76,5 +80,5 @@ def tally(
             highlight=False,
             soft_wrap=True,
         )
-    if verification.refused:
+    if verification.refused or any(p.findings for p in verification.accepted):
         raise typer.Exit(1)

@@ -66,6 +66,8 @@ def verify(
                 "device": p.device_id,
                 "export_number": p.export_number,
                 "sheets": p.totals["sheets"],
+                "joined": [part.as_json() for part in p.joined],
+                "findings": [finding.sentence for finding in p.findings],
             }
             for p in result.accepted
         ]
@@ -75,7 +77,8 @@ def verify(
     else:
         for row in rows:
             stdout.print(_line(row), markup=False, highlight=False, soft_wrap=True)
-    if bad:
+    found = any(row.get("findings") for row in rows)
+    if bad or found:
         raise typer.Exit(1)
 
 

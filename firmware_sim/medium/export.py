@@ -39,6 +39,7 @@ from firmware_sim.medium.reading import REPLACED_NAMES, SLOT_NAMES
 from firmware_sim.medium.records import ID_BYTES, RecordForm
 from firmware_sim.medium.recovery import seal_key
 from firmware_sim.medium.slot import Head, Replaced, Slot, build_slot, parse_slot
+from firmware_sim.signing import Signer
 from scanner.cvr import CastVoteRecord
 
 #: 1980-01-01T00:00:00Z, the earliest that a FAT medium can hold.
@@ -72,8 +73,7 @@ class ContinuousExport:
         directory: Path,
         *,
         form: RecordForm,
-        device_id: str,
-        sign: Callable[[bytes], bytes],
+        signer: Signer,
         recovery: ec.EllipticCurvePublicKey,
         randomness: Callable[[int], bytes],
         replaces: Sequence[tuple[Slot, int | None]] = (),
@@ -81,7 +81,7 @@ class ContinuousExport:
         """Take up the medium in `directory` (an existing folder), or begin an empty one.
 
         Args:
-            sign: makes the device's detached CMS over bytes.
+            signer: signs for the device.
             recovery: the authority's public key (`load_recovery_certificate`).
             randomness: gives n unpredictable bytes.
             replaces: slots of the dead devices that this one stands in for, oldest first,
@@ -89,8 +89,8 @@ class ContinuousExport:
         """
         self._directory = directory
         self._form = form
-        self._device_id = device_id
-        self._sign = sign
+        self._signer = signer
+        self._device_id = signer.identity.device_id
         self._recovery = recovery
         self._randomness = randomness
         self._replaced = tuple(slot for slot, _ in replaces)
@@ -152,7 +152,9 @@ class ContinuousExport:
             sealed_key=seal_key(content_key, self._recovery).hex(),
             replaces=self._replaces,
         )
-        slot = build_slot(head, self._sign(head.encoded()), body)
+        encoded = head.encoded()
+        signatures = self._signer.sign(encoded), self._signer.sign_post_quantum(encoded)
+        slot = build_slot(head, *signatures, body)
         # After a failure all is written again, perhaps to another, empty medium.
         fresh, self._started = not self._started, False
         with self._explained():

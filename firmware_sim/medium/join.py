@@ -28,10 +28,9 @@ from firmware_sim.errors import MediumError
 from firmware_sim.keyfiles import write_new
 from firmware_sim.medium.reading import checked_slot, read_medium
 from firmware_sim.medium.slot import MAX_REPLACED, Slot
-from firmware_sim.package import to_json_bytes
+from firmware_sim.package import JOIN, to_json_bytes
 from firmware_sim.trust import TrustStore
 
-JOIN = "join.json"
 JOIN_FORMAT = "ballotbench-join/1"
 #: States in which a dead device's count is final: nothing is to be taken over.
 CLOSED_STATES = frozenset({"polls_closed", "results_printed", "exported", "sealed"})

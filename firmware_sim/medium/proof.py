@@ -55,6 +55,7 @@ def inclusion_proof(
         "format": PROOF_FORMAT,
         "head": base64.b64encode(slot.head_bytes).decode(),
         "signature": base64.b64encode(slot.cms).decode(),
+        "second_signature": None if slot.mldsa is None else base64.b64encode(slot.mldsa).decode(),
         "record_id": record_id,
         "commitment": leaf_of(packed[:ID_BYTES], salt, packed)[ID_BYTES:].hex(),
         "index": index,
@@ -77,6 +78,8 @@ def check_inclusion(proof: Mapping[str, Any], trust: TrustStore, *, at: datetime
             raise ValueError("another format")
         head_bytes = base64.b64decode(proof["head"], validate=True)
         cms = base64.b64decode(proof["signature"], validate=True)
+        second = proof["second_signature"]
+        mldsa = None if second is None else base64.b64decode(second, validate=True)
         record_id = bytes.fromhex(proof["record_id"])
         commitment = bytes.fromhex(proof["commitment"])
         path = [bytes.fromhex(step) for step in proof["path"]]
@@ -91,7 +94,7 @@ def check_inclusion(proof: Mapping[str, Any], trust: TrustStore, *, at: datetime
     except (ValueError, TypeError, KeyError, binascii.Error) as error:
         raise MediumError(f"this is not an inclusion proof: {error}") from error
     try:
-        identity = trust.verify(head_bytes, cms, at=at)
+        identity, _ = trust.verify_package(head_bytes, cms, mldsa, at=at)
     except SignatureError as error:
         raise MediumError(f"the head's signature is not accepted: {error.detail}") from error
     if identity.device_id != head.device_id:

@@ -87,7 +87,7 @@ def checked_slot(data: bytes, trust: TrustStore, *, at: datetime) -> Slot:
     """
     slot = parse_slot(data)
     try:
-        identity = trust.verify(slot.head_bytes, slot.cms, at=at)
+        identity, _ = trust.verify_package(slot.head_bytes, slot.cms, slot.mldsa, at=at)
     except SignatureError as error:
         raise MediumError(f"its signature is not accepted: {error.detail}") from error
     if (identity.device_id, identity.precinct_id) != (slot.head.device_id, slot.head.precinct_id):

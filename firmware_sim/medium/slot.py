@@ -4,12 +4,14 @@ authority can open. All integers are big-endian.
     0      8      "BBMEDIU1"
     8      4      h, length of the head
     12     4      c, length of the signature
-    16     8      b, length of the body
-    24     h      head: JSON in RFC 8785 form (`Head`)
-    24+h   c      signature: detached CMS (DER) over the head, by the device
+    16     4      m, length of the second signature, 0 where the device has no ML-DSA key
+    20     8      b, length of the body
+    28     h      head: JSON in RFC 8785 form (`Head`)
+    28+h   c      signature: detached CMS (DER) over the head, by the device
+    …      m      second signature: ML-DSA-65 with its certificates (`firmware_sim.post_quantum`)
     …             zeros
-    8160   32     SHA-256 of bytes 0 to 8159: tells a slot cut short while it was written
-    8192   b      body: AES-256-GCM, nonce of 12 zero bytes (a key is used once), its 16-byte
+    32736  32     SHA-256 of all bytes before: tells a slot cut short while it was written
+    32768  b      body: AES-256-GCM, nonce of 12 zero bytes (a key is used once), its 16-byte
                   tag last; additional data "ballotbench-medium/1". See `body`
 
 The head names the body by its SHA-256, so that one signature covers both.
@@ -31,8 +33,8 @@ from firmware_sim.errors import MediumError
 
 MAGIC = b"BBMEDIU1"
 FORMAT = "ballotbench-medium/1"
-HEADER_BYTES = 8192
-_PREFIX = struct.Struct(">8sIIQ")
+HEADER_BYTES = 32768
+_PREFIX = struct.Struct(">8sIIIQ")
 _DIGEST_AT = HEADER_BYTES - 32
 #: Largest body looked at, bytes: a million records of list papers.
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -151,6 +153,7 @@ class Slot:
     head: Head
     head_bytes: bytes
     cms: bytes
+    mldsa: bytes | None
     body: bytes
 
     @property
@@ -159,16 +162,18 @@ class Slot:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def build_slot(head: Head, cms: bytes, body: bytes) -> bytes:
+def build_slot(head: Head, cms: bytes, mldsa: bytes | None, body: bytes) -> bytes:
     """The slot of a signed head and its body.
 
     Raises:
         MediumError: head and signature are larger than the place for them.
     """
     encoded = head.encoded()
-    start = _PREFIX.pack(MAGIC, len(encoded), len(cms), len(body)) + encoded + cms
+    second = mldsa or b""
+    lengths = _PREFIX.pack(MAGIC, len(encoded), len(cms), len(second), len(body))
+    start = lengths + encoded + cms + second
     if len(start) > _DIGEST_AT:
-        raise MediumError("head and signature are too large for a medium's slot")
+        raise MediumError("head and signatures are too large for a medium's slot")
     header = start.ljust(_DIGEST_AT, b"\0")
     return header + hashlib.sha256(header).digest() + body
 
@@ -181,10 +186,12 @@ def parse_slot(data: bytes) -> Slot:
     """
     if len(data) < HEADER_BYTES:
         raise MediumError("it is cut short" if data else "it is empty")
-    magic, head_length, cms_length, body_length = _PREFIX.unpack_from(data)
+    magic, head_length, cms_length, second_length, body_length = _PREFIX.unpack_from(data)
     if magic != MAGIC:
         raise MediumError("it is not a slot of a medium")
-    end = _PREFIX.size + head_length + cms_length
+    cms_at = _PREFIX.size + head_length
+    second_at = cms_at + cms_length
+    end = second_at + second_length
     if (
         end > _DIGEST_AT
         or hashlib.sha256(data[:_DIGEST_AT]).digest() != data[_DIGEST_AT:HEADER_BYTES]
@@ -192,14 +199,14 @@ def parse_slot(data: bytes) -> Slot:
         raise MediumError("its head was cut while it was written, or altered")
     if body_length > MAX_BODY_BYTES or len(data) != HEADER_BYTES + body_length:
         raise MediumError("its length is not what its head says")
-    head_bytes = data[_PREFIX.size : _PREFIX.size + head_length]
+    head_bytes = data[_PREFIX.size : cms_at]
     head = parse_head(head_bytes)
     body = data[HEADER_BYTES:]
     if hashlib.sha256(body).hexdigest() != head.body_sha256:
         raise MediumError("its body was cut while it was written, or altered")
-    cms = data[_PREFIX.size + head_length : end]
-    slot = Slot(data, head, head_bytes, cms, body)
-    if build_slot(head, cms, body) != data:
+    cms, mldsa = data[cms_at:second_at], data[second_at:end] or None
+    slot = Slot(data, head, head_bytes, cms, mldsa, body)
+    if build_slot(head, cms, mldsa, body) != data:
         raise MediumError("it is not in the one form of a slot")
     return slot
 

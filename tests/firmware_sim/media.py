@@ -26,6 +26,7 @@ from firmware_sim.medium import (
     load_recovery_key,
     load_replacement,
 )
+from firmware_sim.signing import Signer
 from firmware_sim.trust import TrustStore
 from scanner.cvr import CastVoteRecord, new_record
 from tests.firmware_sim import bench
@@ -84,7 +85,7 @@ class Desk:
         *,
         device: str = bench.DEVICE,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
-        sign: Callable[[bytes], bytes] | None = None,
+        signer: Signer | None = None,
         make: bool = True,
         **more: Any,
     ) -> ContinuousExport:
@@ -93,8 +94,7 @@ class Desk:
         return ContinuousExport(
             folder,
             form=self.form,
-            device_id=device,
-            sign=sign or self.signer(device).sign,
+            signer=signer or self.signer(device),
             recovery=self.public,
             randomness=randomness,
             **more,

@@ -115,12 +115,12 @@ def times_only(
 
 def ours(desk: Desk) -> tuple[Scheme, Locate]:
     """Continuous export, and where records lie in it for who has the authority's key."""
-    sign = desk.signer().sign
+    signer = desk.signer()
 
     def scheme(
         folder: Path, records: Sequence[CastVoteRecord], chance: random.Random
     ) -> Iterator[None]:
-        export = desk.export(folder, randomness=chance.randbytes, sign=sign)
+        export = desk.export(folder, randomness=chance.randbytes, signer=signer)
         journal = MemoryJournal()
         for record in records:
             cast(export, journal, record)

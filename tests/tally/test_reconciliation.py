@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from election.profile import Profile, load_profile
 from firmware_sim.package import to_json_bytes
+from tally.batch import verify_packages
 from tally.paper import read_paper_count
 from tally.reconciliation import DifferenceClass, Reconciliation, reconcile
-from tally.verification import verify_packages
 from tests.tally.world import NOW, World, paper_rows
 
 VOTES: dict[str, dict[str, dict[str, int]]] = {

@@ -13,13 +13,13 @@ import pytest
 from election.profile import load_profile
 from firmware_sim.package import CVR_REPORT, MANIFEST, PROTOCOL, TOTALS, to_json_bytes
 from firmware_sim.trust import TrustStore, revoke
+from tally.batch import verify_packages
 from tally.verification import (
     PackageRefusedError,
     PackageRegister,
     RefusalReason,
     Verification,
     verify_package,
-    verify_packages,
 )
 from tests.tally.world import NOW, START, World, make_election
 

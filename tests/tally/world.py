@@ -18,6 +18,7 @@ from typing import Any
 from election.model import Election
 from election.profile import Profile, load_profile
 from firmware_sim.export import ExportFigures, package_files
+from firmware_sim.medium import Replacement
 from firmware_sim.package import build_package
 from firmware_sim.trust import (
     DeviceSigner,
@@ -165,6 +166,9 @@ class World:
         election: Election | None = None,
         keys: Path | None = None,
         edit: Callable[[dict[str, bytes]], None] | None = None,
+        box_counter: int | None = None,
+        replacement: Replacement | None = None,
+        records: list[CastVoteRecord] | None = None,
     ) -> bytes:
         """A signed package; `edit` changes its files before they are summed and signed."""
         device_id = device or self.devices[precinct]
@@ -179,12 +183,15 @@ class World:
             counters={},
             returned_by_style={},
             issued=issued or {},
+            box_counter=box_counter,
         )
         definition = election or self.election
-        records = self.records(votes, invalid=invalid, review=review)
+        if records is None:
+            records = self.records(votes, invalid=invalid, review=review)
         if election is not None:
             records = []
-        files = package_files(definition, self.profile, figures, records, [])
+        extra = replacement.package_files(precinct, device_id) if replacement else {}
+        files = package_files(definition, self.profile, figures, records, [], extra=extra)
         if edit is not None:
             edit(files)
         signer = DeviceSigner.load(keys or self.keys, device_id)

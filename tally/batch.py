@@ -1,0 +1,238 @@
+"""A batch of packages and recovered media, sorted out precinct by precinct (rules 6 and 7 of
+`tally.verification`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from election.model import Election
+from election.profile import Profile
+from firmware_sim.counting import count_records
+from firmware_sim.errors import FirmwareError, MediumError, SignatureError
+from firmware_sim.medium import RECOVERED_MAGIC, RecordForm, open_recovered
+from firmware_sim.medium.reading import recovered_slot
+from firmware_sim.states import Mode
+from firmware_sim.trust import TrustStore
+from tally.joining import (
+    JoinError,
+    JoinFinding,
+    RecoveredPart,
+    alone,
+    join,
+    older_states,
+    own_figures,
+)
+from tally.verification import (
+    REASON_OF_FAULT,
+    PackageRefusedError,
+    PackageRegister,
+    RefusalReason,
+    Verification,
+    VerifiedPackage,
+    verify_package,
+)
+
+
+def verify_packages(
+    packages: Iterable[tuple[str, bytes]],
+    election: Election,
+    profile: Profile,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    seen: PackageRegister | None = None,
+) -> Verification:
+    """All rules over a batch of (name, bytes); one bad package never stops the others.
+
+    A batch may hold recovered media (`.medium`) beside packages. The same bytes given twice
+    are one package and one replay. Two different packages of one precinct are both refused,
+    whichever comes first.
+    """
+    before = seen or PackageRegister()
+    passed: list[VerifiedPackage] = []
+    media: list[RecoveredPart] = []
+    refused: list[tuple[int, PackageRefusedError]] = []
+    places: dict[str, int] = {}
+    names: dict[str, str] = {}
+    for place, (name, data) in enumerate(packages):
+        digest = hashlib.sha256(data).hexdigest()
+        if digest in places:
+            why = f"is the same file as {names[digest]}"
+            refused.append((place, PackageRefusedError(name, RefusalReason.REPLAYED, why)))
+            continue
+        try:
+            if data.startswith(RECOVERED_MAGIC):
+                media.append(
+                    verify_medium(data, name, election, profile, trust, at=at, seen=before)
+                )
+            else:
+                passed.append(
+                    verify_package(data, name, election, profile, trust, at=at, seen=before)
+                )
+        except PackageRefusedError as error:
+            refused.append((place, error))
+            continue
+        places[digest], names[digest] = place, name
+    accepted = []
+    for precinct in sorted({p.precinct_id for p in passed} | {m.precinct_id for m in media}):
+        mine = [package for package in passed if package.precinct_id == precinct]
+        parts = [part for part in media if part.precinct_id == precinct]
+        result, errors = _settle(mine, parts, election)
+        accepted += result
+        refused += [(places[digest], error) for digest, error in errors]
+    return Verification(
+        tuple(accepted), tuple(error for _, error in sorted(refused, key=lambda pair: pair[0]))
+    )
+
+
+def _settle(
+    packages: list[VerifiedPackage], media: list[RecoveredPart], election: Election
+) -> tuple[list[VerifiedPackage], list[tuple[str, PackageRefusedError]]]:
+    """Rules 6 and 7 for one precinct: its result, if it has one, and what is refused."""
+    if len(packages) > 1:
+        errors = [(p.digest, _duplicate(p, packages)) for p in packages]
+        word = RefusalReason.DUPLICATE_PRECINCT
+        why = "there is more than one package of its precinct: it can be joined to neither"
+        return [], [*errors, *((m.digest, _refusal(m, word, why)) for m in media)]
+    try:
+        last = packages[0] if packages else _from_medium(media, election)
+        own = [m for m in media if m.device_id == last.device_id]
+        others = [m for m in media if m.device_id != last.device_id]
+        joined = join(last.totals, last.protocol, last.record_ids, last.needs, others, election)
+    except JoinError as error:
+        word = RefusalReason(error.word)
+        return [], [
+            *((p.digest, _refusal(p, word, error.detail)) for p in packages),
+            *((m.digest, _refusal(m, word, error.detail)) for m in media),
+        ]
+    result = replace(
+        last,
+        totals=joined.totals,
+        protocol=joined.protocol,
+        needs=(),
+        record_ids=frozenset(),
+        joined=joined.parts,
+        findings=(*last.findings, *joined.findings),
+    )
+    unused = [
+        (
+            part.digest,
+            _refusal(
+                part,
+                RefusalReason.REPLAYED,
+                f"all that it holds of device {part.device_id} is counted from another file",
+            ),
+        )
+        for part in (*joined.unused, *own)
+        if part.digest != last.digest
+    ]
+    return [result], unused
+
+
+def _from_medium(media: list[RecoveredPart], election: Election) -> VerifiedPackage:
+    """The result of a precinct without any package. Raises JoinError."""
+    part = alone(media)
+    older_states(part, [m for m in media if m.device_id == part.device_id])
+    totals, protocol = own_figures(part, election)
+    head = part.state.head
+    sheets = totals["sheets"]
+    return VerifiedPackage(
+        name=part.name,
+        digest=part.digest,
+        package_id=part.slot_sha256[:32],
+        precinct_id=part.precinct_id,
+        device_id=part.device_id,
+        export_number=0,
+        created=str(protocol["polls_closed"]),
+        election_hash=head.election_hash,
+        profile_hash=head.profile_hash,
+        totals=totals,
+        protocol=protocol,
+        needs=part.needs(),
+        record_ids=frozenset(record.record_id for record in part.state.records),
+        findings=(
+            JoinFinding(
+                "medium_alone",
+                f"Precinct {part.precinct_id}: device {part.device_id} closed its polls and died "
+                f"before its results left; its {sheets} sheets are counted from its medium. "
+                "Compare them with its results tape",
+                sheets,
+            ),
+        ),
+    )
+
+
+def verify_medium(
+    data: bytes,
+    name: str,
+    election: Election,
+    profile: Profile,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    seen: PackageRegister,
+) -> RecoveredPart:
+    """Rules 1 to 5 for a recovered medium (`.medium`): signature, election, every record.
+
+    Raises:
+        PackageRefusedError: with the reason.
+    """
+    try:
+        slot, _ = recovered_slot(data, trust, at=at)
+    except MediumError as error:
+        cause = error.__cause__
+        reason = RefusalReason.ALTERED
+        if isinstance(cause, SignatureError):
+            reason = REASON_OF_FAULT[cause.fault]
+        raise PackageRefusedError(name, reason, str(error)) from error
+    head = slot.head
+
+    def refuse(reason: RefusalReason, detail: str) -> PackageRefusedError:
+        return PackageRefusedError(
+            name, reason, detail, precinct_id=head.precinct_id, device_id=head.device_id
+        )
+
+    known = {precinct.id for precinct in election.precincts}
+    if head.election_hash != election.hash or head.precinct_id not in known:
+        raise refuse(RefusalReason.FOREIGN, "is of another election")
+    if head.profile_hash != profile.canonical_hash():
+        raise refuse(RefusalReason.FOREIGN, "was counted under other rules")
+    if head.mode != Mode.OFFICIAL:
+        raise refuse(RefusalReason.FOREIGN, f"was written in {head.mode} mode: it is no result")
+    if slot.digest[:32] in seen.package_ids:
+        raise refuse(RefusalReason.REPLAYED, "this state of the medium was taken in before")
+    try:
+        form = RecordForm(election, profile, head.precinct_id)
+        _, state = open_recovered(data, trust, form, at=at)
+        count_records(election, state.records, head.precinct_id)
+    except FirmwareError as error:
+        raise refuse(RefusalReason.INCONSISTENT, str(error)) from error
+    return RecoveredPart(name, hashlib.sha256(data).hexdigest(), slot.digest, state)
+
+
+def _duplicate(
+    package: VerifiedPackage, packages: Sequence[VerifiedPackage]
+) -> PackageRefusedError:
+    names = ", ".join(f"{p.name} (package {p.package_id})" for p in packages if p is not package)
+    return _refusal(
+        package,
+        RefusalReason.DUPLICATE_PRECINCT,
+        f"package {package.package_id} is not the only one of precinct "
+        f"{package.precinct_id}: there is also {names}. Neither is counted; a person "
+        "decides which one stands",
+    )
+
+
+def _refusal(
+    package: VerifiedPackage | RecoveredPart, reason: RefusalReason, detail: str
+) -> PackageRefusedError:
+    return PackageRefusedError(
+        package.name,
+        reason,
+        detail,
+        precinct_id=package.precinct_id,
+        device_id=package.device_id,
+    )
