@@ -201,7 +201,7 @@ def verify_medium(
     if head.profile_hash != profile.canonical_hash():
         raise refuse(RefusalReason.FOREIGN, "was counted under other rules")
     if head.mode != Mode.OFFICIAL:
-        raise refuse(RefusalReason.FOREIGN, f"was written in {head.mode} mode: it is no result")
+        raise refuse(RefusalReason.TEST_MODE, f"was written in {head.mode} mode: it is no result")
     if slot.digest[:32] in seen.package_ids:
         raise refuse(RefusalReason.REPLAYED, "this state of the medium was taken in before")
     try:

@@ -230,7 +230,7 @@ def test_media_of_others_are_refused(world: World, dead: Dead, tmp_path: Path) -
     stranger.cast(BEFORE)
     assert reasons(sort_out(world, stranger.recovered())) == [RefusalReason.FORGED]
     test = Dead(world, tmp_path / "test", "dev-p-2", "p-2", mode="test")
-    assert reasons(sort_out(world, test.recovered())) == [RefusalReason.FOREIGN]
+    assert reasons(sort_out(world, test.recovered())) == [RefusalReason.TEST_MODE]
     rules = verify_packages(
         [("m", dead.recovered())],
         world.election,
