@@ -148,7 +148,7 @@ def run(
 
 
 def _day(
-    device: PrecinctDevice, in_box: bool | None, seen_by: str, people: Sequence[Person]
+    device: PrecinctDevice, in_box: bool | None, seen_by: str, people: Sequence[Person] = ()
 ) -> dict[str, int]:
     """The day with a progress bar; counts sheets sent back by reason."""
     if in_box is not None:
