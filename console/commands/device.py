@@ -19,6 +19,7 @@ from console.officers import (
     present,
     token_pin,
 )
+from console.pollbook.close_sheet import issued_by_pollbook
 from console.polling_day import play_day
 from console.removable import Following, open_medium, with_replacement
 from console.stopwatch import Stopwatch
@@ -60,6 +61,10 @@ def run(
     issued: Annotated[
         list[str] | None, typer.Option(help="Papers handed out, STYLE=N; once for each style.")
     ] = None,
+    issued_from: Annotated[
+        Path | None,
+        typer.Option(help="Instead: the pollbook's signed close sheet, read after the polls."),
+    ] = None,
     paper: Annotated[
         str | None,
         typer.Option(help="After a cut, where a person found the sheet: in-box or outside."),
@@ -91,6 +96,8 @@ def run(
     """
     _distinct(election, journal, Path(printer), export, medium, replaces)
     handed_out = _issued(issued or [])
+    if handed_out and issued_from is not None:
+        raise typer.BadParameter("give it or --issued, not both", param_hint="--issued-from")
     in_box = _paper(paper, paper_seen_by)
     definition = load_election(election)
     opened_slots = present(keys, officers or [], pin_file, precinct=precinct)
@@ -130,6 +137,8 @@ def run(
             )
             outcomes = _day(precinct_device, in_box, paper_seen_by, people)
             seconds = watch.seconds()
+            if issued_from is not None:
+                handed_out = issued_by_pollbook(issued_from, keys, definition, precinct)
             package = precinct_device.export(issued=handed_out, present=people)
             totals = precinct_device.totals()
     finally:

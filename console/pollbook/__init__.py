@@ -1,0 +1,1 @@
+"""What the `pollbook` commands share: options, reading what was typed, requests."""

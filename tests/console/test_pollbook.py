@@ -1,0 +1,332 @@
+"""`ballotbench pollbook`: a list, a day and its reconciliation by command (SEED-01 to SEED-05)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.pollbook.close_sheet import issued_by_pollbook
+from election.definition import load_election
+from firmware_sim.errors import FirmwareError
+from firmware_sim.pollbook.document import line_of
+from tests.console.here import ballotbench_here
+
+ROOT = Path(__file__).resolve().parents[2]
+ELECTION = ROOT / "examples" / "kz-majilis" / "election.json"
+DAY = load_election(ELECTION).date
+MORNING = f"{DAY}T09:20:41+05:00"
+BEFORE = "2023-03-01T10:00:00+05:00"
+
+
+class Desk:
+    """A folder with an authority, an invented list and the books of two precincts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keys = folder / "keys"
+        self.ok("keys", "init", self.keys, "--name", "Test")
+        for device, place in (("region-1", "region"), ("pb-101", "P-101"), ("pb-102", "P-102")):
+            self.ok("keys", "issue", self.keys, device, "--precinct", place)
+        self.list = folder / "list.csv"
+        self.pollbook(
+            "synth",
+            ELECTION,
+            self.list,
+            "--voters",
+            300,
+            "--duplicates",
+            14,
+            "--truth",
+            folder / "truth.json",
+        )
+        rows = csv.DictReader(io.StringIO(self.list.read_text(encoding="utf-8")))
+        self.voters = list(rows)
+        for precinct in ("101", "102"):
+            self.pollbook(
+                "import",
+                ELECTION,
+                self.list,
+                self.book(precinct),
+                "--precinct",
+                f"P-{precinct}",
+                "--received",
+                "list=200",
+                "--registrar",
+                "region-1",
+                "--at",
+                BEFORE,
+            )
+
+    def book(self, precinct: str) -> Path:
+        return self.folder / f"p{precinct}.book"
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return ballotbench_here(*arguments)
+
+    def ok(self, *arguments: object) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def pollbook(self, *arguments: object, code: int = 0) -> Any:
+        done = self.run("pollbook", *arguments, "--json")
+        assert done.returncode == code, done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
+        return json.loads(done.stdout) if done.stdout else done.stderr
+
+    def of(self, precinct: str) -> list[dict[str, str]]:
+        """Voters of a precinct whose number stands on the list once."""
+        numbers = [v["iin"] for v in self.voters]
+        return [
+            v
+            for v in self.voters
+            if v["precinct"] == f"P-{precinct}" and numbers.count(v["iin"]) == 1
+        ]
+
+    def check_in(self, precinct: str, iin: str, *more: object, code: int = 0) -> Any:
+        return self.pollbook(
+            "check-in",
+            self.book(precinct),
+            "--by",
+            "m-1:member",
+            "--document",
+            line_of("012345678", iin),
+            "--biometric",
+            "holder",
+            "--seed",
+            1,
+            "--at",
+            MORNING,
+            *more,
+            code=code,
+        )
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("desk"))
+
+
+def test_a_day_by_command(desk: Desk, tmp_path: Path) -> None:
+    one, two = desk.of("101"), desk.of("102")
+    desk.pollbook(
+        "certificate",
+        desk.book("101"),
+        "--iin",
+        one[0]["iin"],
+        "--out",
+        tmp_path / "ac.json",
+        "--keys",
+        desk.keys,
+        "--device",
+        "pb-101",
+        "--at",
+        BEFORE,
+    )
+    move = [one[1][f] for f in ("iin", "family_name", "given_name", "patronymic", "birth_date")]
+    options = ("--iin", "--family-name", "--given-name", "--patronymic", "--birth-date")
+    desk.pollbook(
+        "request",
+        "sign",
+        ELECTION,
+        tmp_path / "move.json",
+        "--kind",
+        "move",
+        *[x for pair in zip(options, move, strict=True) for x in pair],
+        "--precinct",
+        "P-102",
+        "--ground",
+        "new address",
+        "--keys",
+        desk.keys,
+        "--device",
+        "region-1",
+    )
+    for precinct in ("101", "102"):
+        [row] = desk.pollbook(
+            "request",
+            "apply",
+            desk.book(precinct),
+            tmp_path / "move.json",
+            "--keys",
+            desk.keys,
+            "--at",
+            BEFORE,
+        )
+        assert row["again"] is False
+    assert desk.check_in("101", one[0]["iin"], code=1)["refusal"] == "absentee_certificate_given"
+    assert desk.check_in("101", one[1]["iin"], code=1)["refusal"] == "moved_away"
+    used = desk.check_in(
+        "102", one[0]["iin"], "--certificate", tmp_path / "ac.json", "--keys", desk.keys
+    )
+    assert (used["channel"], used["online"]) == ("certificate", False)
+    assert desk.check_in("101", one[2]["iin"])["styles"] == ["list", "smd-1"]
+    assert desk.check_in("101", one[2]["iin"], code=1)["refusal"] == "already_voted"
+    other = ("--biometric", "other")
+    assert desk.check_in("101", one[3]["iin"], *other, code=1)["refusal"] == "biometric_no_match"
+    two_sign = (
+        "--biometric",
+        "none",
+        "--fallback",
+        "c-1:chair",
+        "--fallback",
+        "m-1:member",
+        "--ground",
+        "worn fingerprints",
+    )
+    assert desk.check_in("101", one[3]["iin"], *two_sign)["second_factor"] == "two_officials"
+    # The same voter goes to the other precinct, whose line is down, as an addition.
+    fields = [f"{name}={one[2][name]}" for name in ("family_name", "given_name", "birth_date")]
+    added = desk.check_in(
+        "102", one[2]["iin"], *[x for f in fields for x in ("--add", f)], "--ground", "lives here"
+    )
+    assert added["channel"] == "added"
+    desk.check_in("102", two[0]["iin"])
+    desk.pollbook(
+        "spoil",
+        desk.book("101"),
+        "--iin",
+        one[2]["iin"],
+        "--style",
+        "list",
+        "--by",
+        "m-1:member",
+        "--at",
+        MORNING,
+    )
+    sums = desk.pollbook(
+        "close",
+        desk.book("101"),
+        "--out",
+        tmp_path / "pollbook.json",
+        "--keys",
+        desk.keys,
+        "--device",
+        "pb-101",
+        "--at",
+        MORNING,
+    )
+    assert sums["styles"]["list"]["issued"] == 2
+    assert sums["styles"]["list"]["unused"] == 197
+    assert json.loads((tmp_path / "pollbook.json").read_bytes()) == sums
+    election = load_election(ELECTION)
+    door = (tmp_path / "pollbook.json", desk.keys, election)
+    assert issued_by_pollbook(*door, "P-101") == {"list": 2, "smd-1": 2}
+    with pytest.raises(FirmwareError, match="another precinct"):
+        issued_by_pollbook(*door, "P-102")
+    # Stock OpenSSL checks the sheet as it does a package.
+    stock = subprocess.run(
+        [
+            "openssl",
+            "cms",
+            "-verify",
+            "-binary",
+            "-inform",
+            "DER",
+            "-in",
+            "pollbook.json.cms",
+            "-content",
+            "pollbook.json",
+            "-CAfile",
+            desk.keys / "authority.pem",
+            "-purpose",
+            "any",
+            "-out",
+            "/dev/null",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert stock.returncode == 0, stock.stderr
+    page = tmp_path / "double.html"
+    facts = tmp_path / "facts.json"
+    found = desk.pollbook(
+        "reconcile", desk.book("101"), desk.book("102"), "--out", page, "--facts", facts, code=1
+    )
+    assert found["counts"]["voter_twice"] == 1
+    assert found["counts"]["addition_on_other_list"] == 1
+    assert stat.S_IMODE(page.stat().st_mode) == stat.S_IMODE(facts.stat().st_mode) == 0o600
+    assert one[2]["iin"] not in page.read_text(encoding="utf-8")
+    again = desk.pollbook("reconcile", facts, desk.book("102"), desk.book("101"), code=1)
+    assert again == found
+    public = desk.pollbook("report", desk.book("102"), "--observer", "--out", tmp_path / "o.html")
+    assert public["lists"] is None
+    assert one[2]["family_name"] not in (tmp_path / "o.html").read_text(encoding="utf-8")
+
+
+def test_duplicates_are_listed_with_their_truth(desk: Desk, tmp_path: Path) -> None:
+    region = tmp_path / "region.book"
+    desk.pollbook("import", ELECTION, desk.list, region)
+    found = desk.pollbook("duplicates", region, "--out", tmp_path / "d.html", code=1)
+    truth = json.loads((desk.folder / "truth.json").read_text())["planted"]
+    pairs = {(p["first"]["line"], p["second"]["line"]) for p in found["pairs"]}
+    assert len({(p["first"], p["second"]) for p in truth} & pairs) >= 13
+    assert "Дубликаты" not in (page := (tmp_path / "d.html").read_text(encoding="utf-8"))
+    assert "Повторы для проверки" in page
+    assert "<nobody" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("import", ELECTION, "LIST", "new.book", "--precinct", "P-9"), 2, "P-101"),
+        (("import", ELECTION, ELECTION, "new.book"), 1, "header"),
+        (("import", ELECTION, "LIST", "BOOK"), 1, "there is a file already"),
+        (("duplicates", "no.book"), 1, "no such pollbook"),
+        (("report", ELECTION), 1, "pollbook"),
+        (("reconcile", "LIST"), 1, "pollbook"),
+        (("check-in", "BOOK", "--by", "x"), 2, "ID:ROLE"),
+        (("check-in", "BOOK", "--by", "c:chair", "--at", MORNING), 1, "member"),
+        (("check-in", "BOOK", "--by", "m:member", "--at", "noon"), 2, "ISO 8601"),
+        (("check-in", "BOOK", "--by", "m:member", "--document", "IDKAZ"), 1, "first line"),
+        (("check-in", "BOOK", "--by", "m:member", "--number", "1"), 2, "belong"),
+        (("spoil", "BOOK", "--iin", "1", "--style", "list", "--by", "m:member"), 1, "twelve"),
+        (("certificate", "BOOK", "--iin", "791028302728", "--out", "x", "--keys", "KEYS",
+          "--device", "pb-101"), 2, "P-102"),
+        (("synth", ELECTION, "x.csv", "--voters", "5", "--duplicates", "4"), 2, "half"),
+    ],
+)  # fmt: skip
+def test_wrong_use_says_what_to_do(
+    desk: Desk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[object, ...],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"LIST": desk.list, "BOOK": desk.book("102"), "KEYS": desk.keys}
+    done = desk.run("pollbook", *(names.get(str(a), a) for a in arguments))
+    assert done.returncode == code
+    assert words in " ".join((done.stderr + done.stdout).split())
+    assert "Traceback" not in done.stderr
+
+
+def test_every_command_has_an_example() -> None:
+    helps = [
+        "synth",
+        "import",
+        "duplicates",
+        "certificate",
+        "check-in",
+        "spoil",
+        "close",
+        "reconcile",
+        "report",
+        "request sign",
+        "request apply",
+        "request mobile",
+    ]
+    for name in helps:
+        done = ballotbench_here("pollbook", *name.split(), "--help")
+        assert done.returncode == 0
+        assert f"Example: ballotbench pollbook {name}" in " ".join(done.stdout.split()), name
+        assert "--json" in done.stdout
