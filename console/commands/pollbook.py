@@ -13,20 +13,22 @@ import typer
 
 from console.common import emit_json, stdout
 from console.files import replace_private, replace_text
+from console.officers import PinFileOption
 from console.pollbook import requests
 from console.pollbook.options import (
     AsJson,
     At,
     BookArgument,
     By,
+    DeskKeys,
     Device,
     Election,
     Full,
     Iin,
     Keys,
     addition,
+    desk,
     moment_of,
-    person,
     problem_row,
     read_facts,
     say,
@@ -34,7 +36,6 @@ from console.pollbook.options import (
     styles_received,
     typed_line,
 )
-from console.pollbook.options import fallback as two_officials
 from console.pollbook.options import verify as trusted
 from election.definition import load_election
 from firmware_sim.pollbook import biometrics, checkin, closing, report
@@ -241,15 +242,14 @@ def check_in(
     ] = biometrics.FALSE_NON_MATCH_RATE,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the simulated match.")] = None,
     fallback: Annotated[
-        list[str] | None, typer.Option(help="Official who signs instead, ID:ROLE; twice.")
+        list[str] | None, typer.Option(help="Official who signs instead; twice.")
     ] = None,
     ground: Annotated[str, typer.Option(help="Why they sign, or why the voter is added.")] = "",
     certificate_file: Annotated[
         Path | None, typer.Option("--certificate", help="Absentee certificate (JSON).")
     ] = None,
-    keys: Annotated[
-        Path | None, typer.Option(help="Directory that checks the certificate.")
-    ] = None,
+    keys: DeskKeys = None,
+    pin_file: PinFileOption = None,
     add: Annotated[
         list[str] | None,
         typer.Option(help="Addition: FIELD=TEXT for family_name, given_name, birth_date …"),
@@ -279,12 +279,20 @@ def check_in(
         )
     moment = moment_of(at)
     with Book.open(book) as opened:
+        officer, two = desk(
+            by,
+            fallback,
+            ground,
+            keys=keys,
+            pin_file=pin_file,
+            precinct=opened.setup.precinct,
+        )
         visit = checkin.Visit(
             document=shown,
             match=match,
-            by=person(by, "--by"),
+            by=officer,
             at=moment,
-            fallback=two_officials(fallback, ground),
+            fallback=two,
             styles=None if style is None else tuple(style),
             certificate=None if certificate_file is None else certificate_file.read_bytes(),
             addition=addition(add, opened.setup.precinct),
@@ -320,6 +328,8 @@ def spoil(
     iin: Iin,
     style: Annotated[str, typer.Option()],
     by: By,
+    keys: DeskKeys = None,
+    pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
@@ -328,8 +338,11 @@ def spoil(
     Example: ballotbench pollbook spoil p101.book --iin - --style list --by member-1:member
     """
     with Book.open(book) as opened:
+        officer, _ = desk(
+            by, None, "", keys=keys, pin_file=pin_file, precinct=opened.setup.precinct
+        )
         count = checkin.replace_ballot(
-            opened, checked_iin(typed_line(iin)), style, by=person(by, "--by"), at=moment_of(at)
+            opened, checked_iin(typed_line(iin)), style, by=officer, at=moment_of(at)
         )
     say(as_json, {"style": style, "spoiled": count}, f"Hand out another {style}; spoiled: {count}")
 

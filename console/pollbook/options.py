@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from console.common import emit_json, stdout
+from console.officers import present
+from firmware_sim.people import PeopleRegister
 from firmware_sim.pollbook import checkin
 from firmware_sim.pollbook.book import Book, Changed
 from firmware_sim.pollbook.document import IdentityDocument, read_line, typed
@@ -29,7 +31,11 @@ At = Annotated[
 ]
 Iin = Annotated[str, typer.Option(help="Identification number; - reads it from the input.")]
 Full = Annotated[bool, typer.Option("--full-iin", help="Whole numbers; else the last four.")]
-By = Annotated[str, typer.Option(help="Who hands out: ID:member.")]
+By = Annotated[str, typer.Option(help="Who hands out: ID:member; ID where there is a register.")]
+DeskKeys = Annotated[
+    Path | None,
+    typer.Option(help="Directory that checks certificates, and people where it registers them."),
+]
 
 
 def say(as_json: bool, value: Any, text: str) -> None:
@@ -79,14 +85,33 @@ def person(text: str, option: str) -> Person:
     return Person(name, Role(role))
 
 
-def fallback(people: list[str] | None, ground: str) -> checkin.Fallback | None:
-    """The two who sign."""
-    if not people:
-        return None
-    if len(people) != 2:
+def desk(
+    by: str,
+    fallback: list[str] | None,
+    ground: str,
+    *,
+    keys: Path | None,
+    pin_file: Path | None,
+    precinct: str,
+) -> tuple[Person, checkin.Fallback | None]:
+    """Who hands out, and the two who sign for a voter.
+
+    Where `keys` has a register of people, each proves who they are by PIN and the register
+    says their role (SEED-14: no outsider); else ID:ROLE is taken at its word (a bench).
+    """
+    named = [by, *(fallback or [])]
+    if len(named) not in (1, 3):
         raise typer.BadParameter("two officials sign, give it twice", param_hint="--fallback")
-    first, second = (person(text, "--fallback") for text in people)
-    return checkin.Fallback((first, second), ground)
+    if keys is not None and PeopleRegister.of(keys) is not None:
+        ids = list(dict.fromkeys(text.partition(":")[0] for text in named))
+        slots = present(keys, ids, pin_file, precinct=precinct)
+        known = dict(zip(ids, (slot.person for slot in slots), strict=True))
+        people = [known[text.partition(":")[0]] for text in named]
+    else:
+        people = [person(text, "--fallback" if n else "--by") for n, text in enumerate(named)]
+    if len(people) == 1:
+        return people[0], None
+    return people[0], checkin.Fallback((people[1], people[2]), ground)
 
 
 def addition(pairs: list[str] | None, precinct: str) -> dict[str, str] | None:

@@ -71,6 +71,7 @@ class Listed:
     precinct: str
     iin: str
     entry: int
+    name: str
     kind: str
     gone: bool
 
@@ -172,7 +173,8 @@ def facts_of(book: Book) -> Facts:
         frozenset({place}),
         frozenset(_use(place, iin, fact) for iin, fact in book.roll()),
         frozenset(
-            Listed(*place, e.voter.iin, e.number, e.kind, not e.active) for e in book.entries()
+            Listed(*place, e.voter.iin, e.number, e.voter.name, e.kind, not e.active)
+            for e in book.entries()
         ),
         frozenset(
             Certified(*place, iin, document["number"])
@@ -235,7 +237,7 @@ def _certificates(facts: Facts) -> list[Finding]:
                 found.append(Finding(Kind.CERTIFICATE_UNKNOWN, _sides([use])))
         elif use.iin in holders:
             row = holders[use.iin]
-            home = Side(row.precinct, 0, row.iin, "", "certificate issued", row.number, None)
+            home = Side(row.precinct, 0, row.iin, "", "certificate_issued", row.number, None)
             found.append(Finding(Kind.VOTED_DESPITE_CERTIFICATE, (*_sides([use]), home)))
     return found
 
@@ -245,7 +247,8 @@ def _lists(rows: list[Listed], by_iin: Mapping[str, list[Use]]) -> list[Finding]
     if len({row.book for row in rows}) < 2:
         return []
     sides = tuple(
-        Side(row.precinct, row.entry, row.iin, "", row.kind, "", _hour(row, by_iin)) for row in rows
+        Side(row.precinct, row.entry, row.iin, row.name, row.kind, "", _hour(row, by_iin))
+        for row in rows
     )
     added = any(row.kind == "added" for row in rows)
     return [Finding(Kind.ADDITION_ON_OTHER_LIST if added else Kind.ON_TWO_LISTS, sides)]

@@ -310,6 +310,48 @@ def test_wrong_use_says_what_to_do(
     assert "Traceback" not in done.stderr
 
 
+def test_where_people_are_registered_they_prove_who_they_are(desk: Desk, tmp_path: Path) -> None:
+    keys, pins = tmp_path / "keys", tmp_path / "pins"
+    desk.ok("keys", "init", keys, "--name", "Test")
+    pins.write_text("m-1 48151623\nc-1 90210555\no-1 31415926\n", encoding="utf-8")
+    for name, role in (("m-1", "member"), ("c-1", "chair"), ("o-1", "observer")):
+        desk.ok("keys", "people", "add", keys, name, "--role", role, "--pin-file", pins)
+    book = tmp_path / "own.book"
+    desk.pollbook("import", ELECTION, desk.list, book, "--precinct", "P-101")
+    voter = desk.of("101")[5]["iin"]
+
+    def come(by: str, *more: object, code: int = 0) -> str:
+        done = desk.run(
+            "pollbook",
+            "check-in",
+            book,
+            "--by",
+            by,
+            "--document",
+            line_of("012345678", voter),
+            "--at",
+            MORNING,
+            "--keys",
+            keys,
+            "--pin-file",
+            pins,
+            *more,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stderr + done.stdout
+
+    two = ("--fallback", "c-1", "--fallback", "m-1", "--ground", "worn fingerprints")
+    # The register says the role, whatever is typed; an observer neither signs nor hands out.
+    assert "member" in come("o-1:member", "--biometric", "holder", "--seed", 1, code=1)
+    observer = ("--fallback", "c-1", "--fallback", "o-1:member", "--ground", "worn fingerprints")
+    assert "two different officials" in come("m-1", *observer, code=1)
+    good, wrong = pins.read_text(encoding="utf-8"), "m-1 1\nc-1 90210555\n"
+    pins.write_text(wrong, encoding="utf-8")
+    assert "PIN" in come("m-1", *two, code=1)
+    pins.write_text(good, encoding="utf-8")
+    assert "hand out" in come("m-1", *two)
+
+
 def test_every_command_has_an_example() -> None:
     helps = [
         "synth",

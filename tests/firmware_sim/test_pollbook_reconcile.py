@@ -51,7 +51,7 @@ uses = st.builds(
     st.integers(7, 19),
 )
 listed = st.builds(
-    lambda place, iin, entry, kind, gone: Listed(*place, iin, entry, kind, gone),
+    lambda place, iin, entry, kind, gone: Listed(*place, iin, entry, "Серік Асқар", kind, gone),
     books,
     numbers,
     st.integers(1, 3),

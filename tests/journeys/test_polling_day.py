@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,13 @@ from election.design import design_ballot
 from election.profile import load_profile
 from election.raster import render_blank
 from election.render import render_pdf
+from firmware_sim.pollbook import Book, Setup, check_in, replace_ballot
+from firmware_sim.pollbook.closing import close_book, signature_path
+from firmware_sim.trust import DeviceSigner
 from hardware.simulated.paper import Paper
 from hardware.tape_image import read_tape
 from scanner import synthesis
+from tests.firmware_sim.pollbook_world import MEMBER, person, visit
 
 ELECTION = Path(__file__).resolve().parents[2] / "examples" / "kz-majilis" / "election.json"
 VOTES = ["amanat", "auyl", "amanat", "against-all", "amanat", "aq-jol"]
@@ -80,6 +85,26 @@ def scanner(deck: Path, tmp_path: Path) -> Iterator[str]:
     process.stdout.close()
 
 
+def pollbook(folder: Path, keys: Path) -> Path:
+    """The close sheet of a desk that gave seven voters a party-list ballot and took one back."""
+    election = load_election(ELECTION)
+    day = date.fromisoformat(election.date)
+    styles = tuple(style.id for style in election.precinct_styles("P-101"))
+    setup = Setup(election.id, election.hash, day, "P-101", styles, {"list": 9}, ())
+    voters = [person(number, "P-101") for number in range(9)]
+    morning = datetime(day.year, day.month, day.day, 9, 20, tzinfo=UTC)
+    ballotbench("keys", "issue", keys, "pollbook-1", "--precinct", "P-101")
+    with Book.create(folder / "desk", setup, voters, source=b"list", at=morning) as book:
+        for voter in voters[:7]:
+            check_in(book, visit(voter, at=morning, styles=("list",)))
+        replace_ballot(book, voters[0].iin, "list", by=MEMBER, at=morning)
+        sheet = close_book(book, DeviceSigner.load(keys, "pollbook-1").sign, at=morning)
+    path = folder / "pollbook.json"
+    path.write_bytes(sheet.content)
+    signature_path(path).write_bytes(sheet.signature)
+    return path
+
+
 def test_a_killed_device_goes_on_and_its_package_is_good(scanner: str, tmp_path: Path) -> None:
     keys, package = tmp_path / "keys", tmp_path / "P-101.zip"
     ballotbench("keys", "init", keys, "--name", "Test")
@@ -87,7 +112,7 @@ def test_a_killed_device_goes_on_and_its_package_is_good(scanner: str, tmp_path:
     command: list[Any] = ["device", "run", ELECTION, "--precinct", "P-101", "--keys", keys]
     command += ["--journal", tmp_path / "p.sqlite", "--device", "scanner-1"]
     command += ["--scanner", scanner, "--printer", tmp_path / "tape.bin", "--export", package]
-    command += ["--issued", "list=7", "--json"]
+    command += ["--issued-from", pollbook(tmp_path, keys), "--json"]
 
     paper = Paper(tmp_path / "scanner")
     victim = subprocess.Popen(
@@ -113,6 +138,9 @@ def test_a_killed_device_goes_on_and_its_package_is_good(scanner: str, tmp_path:
         "aq-jol": 1,
         "against-all": 1,
     }
+    with zipfile.ZipFile(package) as archive:
+        styles = json.loads(archive.read("protocol.json"))
+    assert '"issued": 7' in json.dumps(styles)
     assert paper.counts().box == 6
     assert paper.counts().returned == ("2-cat.png",)
     paper.close()
