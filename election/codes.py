@@ -101,9 +101,9 @@ def encode_bits(code: PageCode) -> tuple[int, ...]:
     Raises:
         CodeError: a field does not fit its bits.
     """
-    packed = _pack(code)
-    payload = _to_bits(packed)[:PAYLOAD_BITS]
-    return payload + _to_bits(zlib.crc32(packed).to_bytes(CRC_BYTES, "big"))
+    payload = packed(code)
+    check = zlib.crc32(payload).to_bytes(CRC_BYTES, "big")
+    return _to_bits(payload)[:PAYLOAD_BITS] + _to_bits(check)
 
 
 def decode_bits(bits: Iterable[int]) -> PageCode:
@@ -115,8 +115,8 @@ def decode_bits(bits: Iterable[int]) -> PageCode:
     read = tuple(1 if bit else 0 for bit in bits)
     if len(read) != CODE_BITS:
         raise CodeError(f"an edge code has {CODE_BITS} bits, {len(read)} were read")
-    packed = _to_bytes(read[:PAYLOAD_BITS] + (0,) * PADDING_BITS)
-    return _checked(packed, _to_bytes(read[PAYLOAD_BITS:]))
+    payload = _to_bytes(read[:PAYLOAD_BITS] + (0,) * PADDING_BITS)
+    return _checked(payload, _to_bytes(read[PAYLOAD_BITS:]))
 
 
 def encode_text(code: PageCode) -> str:
@@ -125,8 +125,9 @@ def encode_text(code: PageCode) -> str:
     Raises:
         CodeError: a field does not fit its bits.
     """
-    packed = _pack(code)
-    return TEXT_PREFIX + (packed + zlib.crc32(packed).to_bytes(CRC_BYTES, "big")).hex().upper()
+    payload = packed(code)
+    check = zlib.crc32(payload).to_bytes(CRC_BYTES, "big")
+    return TEXT_PREFIX + (payload + check).hex().upper()
 
 
 def decode_text(text: str) -> PageCode:
@@ -144,7 +145,8 @@ def decode_text(text: str) -> PageCode:
     return _checked(data[:PAYLOAD_BYTES], data[PAYLOAD_BYTES:])
 
 
-def _pack(code: PageCode) -> bytes:
+def packed(code: PageCode) -> bytes:
+    """The 15 bytes of the payload, without check sum. Raises `CodeError` as `encode_text`."""
     if len(code.election_hash10) != HASH_BYTES:
         raise CodeError(f"the election hash in a code has {HASH_BYTES} bytes")
     if code.kind not in KINDS:
@@ -164,10 +166,10 @@ def _pack(code: PageCode) -> bytes:
     return (number << PADDING_BITS).to_bytes(PAYLOAD_BYTES, "big")
 
 
-def _checked(packed: bytes, crc: bytes) -> PageCode:
-    if zlib.crc32(packed) != int.from_bytes(crc, "big"):
+def _checked(payload: bytes, crc: bytes) -> PageCode:
+    if zlib.crc32(payload) != int.from_bytes(crc, "big"):
         raise CodeError("the check sum of the page code fails", advice="Scan the page again")
-    number = int.from_bytes(packed, "big")
+    number = int.from_bytes(payload, "big")
     fields = []
     for bits in (PADDING_BITS, LANGUAGE_BITS, KIND_BITS, PAGE_BITS, PRECINCT_BITS, STYLE_BITS):
         fields.append(number & ((1 << bits) - 1))

@@ -14,12 +14,12 @@ import segno
 from fpdf import FPDF
 
 from election import typeset
-from election.codes import BallotKind, encode_text, page_code
+from election.codes import BallotKind, PageCode, encode_text, page_code
 from election.design import ComposedBallot, compose_ballot
 from election.drawing import FilledShape, Item, Rule, Words
 from election.errors import CodeError, LayoutError
 from election.geometry import printed_marks
-from election.layout import BallotLayout, Box, Target
+from election.layout import BallotLayout, Box, PageLayout, Target
 from election.model import Election
 from election.page import QR_MODULES, TARGET_SIZE_MM, footer_items, kind_words
 from election.profile import Profile
@@ -76,38 +76,56 @@ def _check_precinct(election: Election, style_id: str, precinct_id: str) -> None
         )
 
 
-def _write(ballot: ComposedBallot, kind: BallotKind, precinct_id: str | None) -> bytes:
-    paper, layout = ballot.paper, ballot.layout
-    sheet = _Sheet(unit="mm", format=(paper.width_mm, paper.height_mm))
+def new_sheet(width_mm: float, height_mm: float, *, date: str, title: str, language: str) -> FPDF:
+    """An empty PDF with the fonts, in mm, that is the same bytes for the same input."""
+    sheet = _Sheet(unit="mm", format=(width_mm, height_mm))
     sheet.set_auto_page_break(False)
     sheet.set_margin(0)
     sheet.c_margin = 0
     sheet.add_font(FONT, "", typeset.font_path(bold=False))
     sheet.add_font(FONT, "B", typeset.font_path(bold=True))
     sheet.set_text_shaping(use_shaping_engine=True)
-    sheet.set_creation_date(datetime.fromisoformat(paper.election.date).replace(tzinfo=UTC))
+    sheet.set_creation_date(datetime.fromisoformat(date).replace(tzinfo=UTC))
     sheet.set_producer("Ballotbench")
-    sheet.set_title(f"{layout.election_id} {layout.ballot_style_id}")
-    sheet.set_lang(paper.languages[0])
+    sheet.set_title(title)
+    sheet.set_lang(language)
+    return sheet
+
+
+def draw_marks(sheet: FPDF, page: PageLayout, code: PageCode) -> None:
+    """The timing marks with the page code in them, and its QR symbol."""
+    sheet.set_fill_color(0)
+    for mark in printed_marks(page, code):
+        left, top = mark.x_mm - mark.width_mm / 2, mark.y_mm - mark.height_mm / 2
+        sheet.rect(left, top, mark.width_mm, mark.height_mm, style="F")
+    if page.qr is not None:
+        _draw_qr(sheet, encode_text(code), page.qr)
+
+
+def _write(ballot: ComposedBallot, kind: BallotKind, precinct_id: str | None) -> bytes:
+    paper, layout = ballot.paper, ballot.layout
+    sheet = new_sheet(
+        paper.width_mm,
+        paper.height_mm,
+        date=paper.election.date,
+        title=f"{layout.election_id} {layout.ballot_style_id}",
+        language=paper.languages[0],
+    )
     for page, items in zip(layout.pages, ballot.items, strict=True):
         sheet.add_page()
         code = page_code(paper.election, paper.style_id, page.page, kind, precinct_id)
-        sheet.set_fill_color(0)
-        for mark in printed_marks(page, code):
-            left, top = mark.x_mm - mark.width_mm / 2, mark.y_mm - mark.height_mm / 2
-            sheet.rect(left, top, mark.width_mm, mark.height_mm, style="F")
-        if page.qr is not None:
-            _draw_qr(sheet, encode_text(code), page.qr)
+        draw_marks(sheet, page, code)
         for target in page.targets:
             _draw_target(sheet, target)
         label = kind_words(paper, kind)
         footer = footer_items(paper, page.page, len(layout.pages), precinct_id)
         for item in (*items, *footer, *((label,) if label else ())):
-            _draw(sheet, item)
+            draw_item(sheet, item)
     return bytes(sheet.output())
 
 
-def _draw(sheet: FPDF, item: Item) -> None:
+def draw_item(sheet: FPDF, item: Item) -> None:
+    """Words, a line or a shape."""
     if isinstance(item, Words):
         _draw_words(sheet, item)
     elif isinstance(item, Rule):
@@ -154,12 +172,17 @@ def _draw_qr(sheet: FPDF, text: str, box: Box) -> None:
     rows = [[bool(module) for module in row] for row in symbol.matrix]
     if len(rows) != QR_MODULES:
         raise CodeError(f"the QR symbol has {len(rows)} modules, {QR_MODULES} were planned")
-    module = box.width_mm / QR_MODULES
+    draw_modules(sheet, rows, box)
+
+
+def draw_modules(sheet: FPDF, rows: list[list[bool]], box: Box) -> None:
+    """A square symbol of dark modules, filling `box`."""
+    module = box.width_mm / len(rows)
     for y, row in enumerate(rows):
         x = 0
-        while x < QR_MODULES:
+        while x < len(rows):
             end = x
-            while end < QR_MODULES and row[end]:
+            while end < len(rows) and row[end]:
                 end += 1
             if end > x:
                 sheet.rect(

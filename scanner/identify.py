@@ -29,6 +29,7 @@ from election.geometry import LONG_MM, MARK_OUTER_MM, SHORT_MM, code_marks
 from election.importers.vxsuite import METADATA_BITS, VxElection, decode_back, decode_front
 from election.layout import BallotLayout, PageLayout
 from election.model import Election
+from election.paper_record.design import FIRST_PAGE, MAX_PAGES
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.reading import Flag
 from scanner.registration import Registration
@@ -49,12 +50,26 @@ QR_MARGIN_MM = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PageIdentity:
-    """The layout a page was printed from, its precinct (None: any) and kind."""
+    """The layout a page was printed from, its precinct (None: any) and kind; `code` is what
+    our own print says of itself."""
 
     layout: PageLayout
     precinct_id: str | None
     ballot_kind: str
     flags: tuple[Flag, ...] = ()
+    code: PageCode | None = None
+
+
+class RecordPages(Protocol):
+    """Knows the pages of paper records (`scanner.paper_record`)."""
+
+    def layout_of(self, code: PageCode) -> PageLayout | None:
+        """The layout of the record's page that a code names; None where there is none."""
+        ...
+
+    def languages_of(self, style_index: int) -> tuple[int, ...]:
+        """The language masks that records of a style can have in their codes."""
+        ...
 
 
 class Identifier(Protocol):
@@ -93,8 +108,14 @@ def ink_at(
 class OwnCodes:
     """Identifies pages of our own print for one election."""
 
-    def __init__(self, election: Election, layouts: Sequence[BallotLayout]) -> None:
+    def __init__(
+        self,
+        election: Election,
+        layouts: Sequence[BallotLayout],
+        records: RecordPages | None = None,
+    ) -> None:
         self._election = election
+        self._records = records
         self._hash10 = bytes.fromhex(election.hash)[:10]
         self._pages = {
             (layout.style_index, page.page): page for layout in layouts for page in layout.pages
@@ -105,7 +126,7 @@ class OwnCodes:
         marks = code_marks(first)
         # A long mark reaches further in: the spot midway between the two inner ends tells.
         spot = MARK_OUTER_MM + (SHORT_MM + LONG_MM) / 2
-        width, height = first.width_mm, first.height_mm
+        width, height = self._size = first.width_mm, first.height_mm
         x = {"left": spot, "right": width - spot}
         y = {"top": spot, "bottom": height - spot}
         self._x = np.array([x.get(m.edge, m.x_mm) for m in marks])
@@ -190,12 +211,20 @@ class OwnCodes:
         precincts = range(len(self._election.precincts) + 1)
         if len(self._pages) * len(precincts) * len(kinds) > REPAIR_MOST_CODES:
             return [], np.zeros((0, CODE_BITS), np.int8)
+        styles = {style for style, _ in self._pages}
+        own = [(style, page, self._languages(style)) for style, page in self._pages]
+        if self._records is not None:
+            own += [
+                (style, page, languages)
+                for style in sorted(styles)
+                for languages in self._records.languages_of(style)
+                for page in range(FIRST_PAGE, FIRST_PAGE + MAX_PAGES)
+            ]
         possible = [
             PageCode(self._hash10, style, precinct, page, kind, languages)
-            for style, page in self._pages
+            for style, page, languages in own
             for precinct in precincts
             for kind in kinds
-            for languages in (self._languages(style),)
         ]
         return possible, np.array([encode_bits(code) for code in possible], dtype=np.int8)
 
@@ -211,7 +240,9 @@ class OwnCodes:
                 f"one is {self._hash10.hex()}…; load the definition it was printed from",
             )
         page = self._pages.get((code.style_index, code.page))
-        if page is None:
+        if page is None and self._records is not None:
+            page = self._records.layout_of(code)
+        if page is None or (page.width_mm, page.height_mm) != self._size:
             raise PageRefusedError(
                 RefusalReason.UNKNOWN_STYLE,
                 f"ballot style number {code.style_index}, page {code.page} is not among the "
@@ -224,7 +255,7 @@ class OwnCodes:
                     RefusalReason.UNKNOWN_STYLE, "its code names a precinct that does not exist"
                 )
             precinct = self._election.precincts[code.precinct_index - 1].id
-        return PageIdentity(page, precinct, code.kind, flags)
+        return PageIdentity(page, precinct, code.kind, flags, code)
 
 
 class NewHampshireCodes:

@@ -18,6 +18,7 @@ from election.geometry import LONG_MM
 from election.importers.vxsuite import MARK_WIDTH_MM, VxElection
 from election.layout import BallotLayout, PageLayout
 from election.model import Election
+from election.paper_record.design import FIRST_PAGE
 from election.profile import ForeignMarks, Profile
 from scanner.defects import Streak, find_streaks
 from scanner.double_feed import check_ghost
@@ -27,6 +28,7 @@ from scanner.identify import NOTE, Identifier, NewHampshireCodes, OwnCodes, Page
 from scanner.judgement import judge
 from scanner.measure import OUTLINE_SEEN, Measurement, measure
 from scanner.page_form import FormKind, PageForm, form_of
+from scanner.paper_record.reader import RecordReader
 from scanner.reading import Flag, MarkClass, PageReading, Thresholds
 from scanner.registration import Registration, register, tilt_of
 from scanner.scale import check_scale
@@ -89,7 +91,9 @@ class PageReader:
         thresholds: Thresholds,
         foreign: ForeignInk | None = None,
         foreign_marks: ForeignMarks = "ignore",
+        records: RecordReader | None = None,
     ) -> None:
+        self._records = records
         self._families = tuple(families)
         self.thresholds = thresholds
         self._foreign = foreign
@@ -103,10 +107,12 @@ class PageReader:
         blanks: dict[tuple[str, int], Gray],
         thresholds: Thresholds,
         foreign_marks: ForeignMarks = "ignore",
+        records: RecordReader | None = None,
     ) -> PageReader:
         """A reader of our own print; `blanks` are blank rasters by (style id, page).
 
-        `foreign_marks`: what becomes of ink that is neither print nor vote.
+        `foreign_marks`: what becomes of ink that is neither print nor vote. `records` reads
+        paper records of the same election; None: they are refused as unknown.
         """
         by_paper: dict[str, list[BallotLayout]] = {}
         for layout in layouts:
@@ -114,7 +120,7 @@ class PageReader:
         families = [
             _Family(
                 _form("ballotbench", group[0].pages[0], LONG_MM),
-                OwnCodes(election, group),
+                OwnCodes(election, group, records),
                 {
                     (page.ballot_style_id, page.page): printed_templates(
                         page, blanks[page.ballot_style_id, page.page]
@@ -125,7 +131,7 @@ class PageReader:
             )
             for group in by_paper.values()
         ]
-        return cls(families, thresholds, ForeignInk(blanks), foreign_marks)
+        return cls(families, thresholds, ForeignInk(blanks), foreign_marks, records)
 
     @classmethod
     def for_vxsuite(cls, imported: VxElection, thresholds: Thresholds) -> PageReader:
@@ -199,9 +205,49 @@ class PageReader:
         identity = family.identifier.identify(page.gray, fit, style_id)
         if identity is None:
             raise _no_code()
+        if self._records is not None and identity.layout.page >= FIRST_PAGE:
+            return self._read_record(gray, page, turn, fit, identity, dpi)
         seen = (*check_scale(fit, dpi), *self._foreign_ink(page, fit, identity))
         identity = replace(identity, flags=(*identity.flags, *seen))
         return self._measure(gray, page, turn, fit, identity, family)
+
+    def _read_record(
+        self,
+        gray: Gray,
+        page: Turned,
+        turn: int,
+        fit: Registration,
+        identity: PageIdentity,
+        dpi: float | None,
+    ) -> PageReading:
+        """Read a page of a paper record by its text (`scanner.paper_record`)."""
+        layout = identity.layout
+        if self._records is None or identity.code is None:  # pragma: no cover - asked before
+            raise _no_code()
+        streaks = find_streaks(page.upright, fit.paper, fit.dpi / MM_PER_INCH)
+        found = self._records.read(page, fit, identity.code, streaks)
+        x_px, y_px = fit.to_px(
+            np.array([t.x_mm for t in layout.targets]), np.array([t.y_mm for t in layout.targets])
+        )
+        x_up, y_up = page.back(x_px.astype(np.float32), y_px.astype(np.float32))
+        x, y = _turned_back(x_up, y_up, turn, gray.shape[1], gray.shape[0])
+        return PageReading(
+            layout=layout,
+            precinct_id=identity.precinct_id,
+            ballot_kind=identity.ballot_kind,
+            orientation_deg=turn,
+            dpi=fit.dpi,
+            residual_mm=fit.residual_mm,
+            scores=found.scores,
+            classes=found.classes,
+            x_px=x,
+            y_px=y,
+            write_in_scores=found.write_in_scores,
+            flags=(*identity.flags, *check_scale(fit, dpi), *found.flags),
+            light=found.scores,
+            sides=np.zeros((len(layout.targets), 4), np.float32),
+            probabilities=found.scores,
+        )
 
     def _foreign_ink(
         self, page: Turned, fit: Registration, identity: PageIdentity
@@ -261,7 +307,13 @@ class PageReader:
 
     def with_thresholds(self, thresholds: Thresholds) -> PageReader:
         """The same reader with other thresholds."""
-        return PageReader(self._families, replace(thresholds), self._foreign, self._foreign_marks)
+        return PageReader(
+            self._families,
+            replace(thresholds),
+            self._foreign,
+            self._foreign_marks,
+            self._records,
+        )
 
 
 def _register_again(page: Turned, family: _Family, thresholds: Thresholds) -> Registration:

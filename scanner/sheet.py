@@ -16,6 +16,7 @@ from election.render import render_pdf
 from scanner.decode import DecodedPage, decode_pages
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.interpretation import interpret
+from scanner.paper_record.reader import RecordReader
 from scanner.reader import Gray, PageReader, default_thresholds
 from scanner.reading import PageReading, SheetInterpretation, Thresholds
 
@@ -67,7 +68,12 @@ class SheetReader:
             layouts = [design_ballot(election, profile, s.id) for s in election.ballot_styles]
             blanks = blank_references(election, profile, layouts)
             reader = PageReader.for_layouts(
-                election, layouts, blanks, limits, profile.marks.foreign_marks
+                election,
+                layouts,
+                blanks,
+                limits,
+                profile.marks.foreign_marks,
+                RecordReader(election, profile),
             )
         self.pages = reader
 

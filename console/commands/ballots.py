@@ -38,11 +38,16 @@ def ballots(
     precinct: Annotated[
         str | None, typer.Option(help="Print for this precinct only, bound to it.")
     ] = None,
+    records: Annotated[
+        bool,
+        typer.Option("--records", help="Also the paper records of a screen device, not filled in."),
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="List the files as JSON.")] = False,
 ) -> None:
     """Print ballots: one PDF and one layout file for each ballot style."""
     # Fonts, PDF and pixels are slow to import; --help need not wait for them.
     from election.layout_io import print_ballots
+    from election.paper_record.layout_io import print_records
 
     definition = load_election(election)
     rules = load_profile(profile or definition.profile)
@@ -59,6 +64,7 @@ def ballots(
             done=lambda style_id: bars.advance(task),
         )
         bars.update(task, total=len(printed))
+    made = print_records(definition, rules, out, precinct_id=precinct) if records else ()
     if json_:
         emit_json(
             {
@@ -77,6 +83,15 @@ def ballots(
                     }
                     for style in printed
                 ],
+                "records": [
+                    {
+                        "style_id": record.style_id,
+                        "language": record.language,
+                        "pdf": str(record.pdf),
+                        "layout": str(record.layout_file),
+                    }
+                    for record in made
+                ],
             }
         )
         return
@@ -88,4 +103,6 @@ def ballots(
             highlight=False,
             soft_wrap=True,
         )
+    for record in made:
+        stdout.print(str(record.pdf), markup=False, highlight=False, soft_wrap=True)
     stdout.print(f"Election hash {definition.hash}", highlight=False, soft_wrap=True)

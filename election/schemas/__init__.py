@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from election.layout_io import LayoutFile
 from election.model import Election
+from election.paper_record.layout_io import RecordLayoutFile
 from election.profile import Profile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,6 +27,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "election.schema.json": (Election, "Ballotbench election definition"),
         "profile.schema.json": (Profile, "Ballotbench jurisdiction profile"),
         "layout.schema.json": (LayoutFile, "Ballotbench ballot layout"),
+        "record-layout.schema.json": (RecordLayoutFile, "Ballotbench paper record layout"),
     }
     return {
         name: {"$schema": DIALECT, **model.model_json_schema(), "title": title}
