@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from firmware_sim.day import close_day, open_day
 from firmware_sim.device import DeviceState, OutcomeKind, PrecinctDevice, SheetOutcome
@@ -28,12 +28,14 @@ def play_day(
     device: PrecinctDevice,
     tell: Callable[[SheetOutcome], None],
     *,
+    issued: Callable[[], Mapping[str, int]] = dict,
     present: Sequence[Person] = (),
 ) -> None:
     """Open the polls, take sheets until the tray is empty, close and print the results.
 
     A device that stopped in mid-day goes on where it was. `tell` hears what became of
-    each sheet; `present` are those who act all day.
+    each sheet; `issued` tells, at the close, the papers handed
+    out by ballot style; `present` are those who act all day.
 
     Raises:
         HumanStepError: a person must say where a sheet is.
@@ -46,9 +48,9 @@ def play_day(
         device.resume(present=present)
     if device.state is DeviceState.POLLS_OPEN:
         _take_sheets(device, tell)
-        close_day(device, present=present)
+        close_day(device, issued=issued(), present=present)
     elif device.state is DeviceState.POLLS_CLOSED:
-        close_day(device, present=present)
+        close_day(device, issued=issued(), present=present)
 
 
 def _take_sheets(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) -> None:

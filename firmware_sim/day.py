@@ -6,22 +6,23 @@ rules, so that nothing is allowed here that is not allowed singly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from firmware_sim.device import NOBODY, PrecinctDevice
 from firmware_sim.errors import StateError
 from firmware_sim.roles import Person
 from firmware_sim.states import DeviceState
+from firmware_sim.tapes import Tape
 
 
-def open_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> list[str]:
+def open_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> Tape:
     """Configure, self-test, zero tape, signatures, open. Returns the zero tape (empty where
     it had been printed before).
 
     Raises:
         StateError: the self-test fails (names what), or a step is not allowed.
     """
-    tape: list[str] = []
+    tape = Tape(())
     if device.state is DeviceState.UNCONFIGURED:
         device.configure(present=present)
     if device.state is DeviceState.CONFIGURED:
@@ -37,9 +38,14 @@ def open_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> l
     return tape
 
 
-def close_day(device: PrecinctDevice, *, present: Sequence[Person] = NOBODY) -> list[str]:
+def close_day(
+    device: PrecinctDevice,
+    *,
+    issued: Mapping[str, int] | None = None,
+    present: Sequence[Person] = NOBODY,
+) -> Tape:
     """Close the polls and print the results tape, which is returned. After a close whose
-    tape was not printed it prints the tape."""
+    tape was not printed it prints the tape. `issued`: papers handed out by ballot style."""
     if device.state is not DeviceState.POLLS_CLOSED:
         device.close_polls(present=present)
-    return device.print_results(present=present)
+    return device.print_results(issued=issued, present=present)

@@ -35,6 +35,7 @@ from firmware_sim.roles import Action, Person
 from firmware_sim.setup import DeviceSetup
 from firmware_sim.sheets import SheetPath
 from firmware_sim.states import DeviceState, Mode
+from firmware_sim.tapes import Tape
 from firmware_sim.voter import Voter
 from hardware.errors import HardwareError
 from hardware.interface import Feeder
@@ -183,7 +184,7 @@ class PrecinctDevice:
         """Check journal, scanner, clock, key and failures; all must hold to go on."""
         return self._preparation.self_test(present)
 
-    def print_zero_tape(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+    def print_zero_tape(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Print the zero tape over an empty box and no records. Returns the tape.
 
         Raises:
@@ -260,12 +261,12 @@ class PrecinctDevice:
         said: Detail = {"said_by": by, "in_box": in_box, "by": roles}
         self._sheets.answer_place(in_box=in_box, said=said)
 
-    def pause(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+    def pause(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Stop taking sheets for a while; prints the slip of sheets so far and returns it."""
         self._ledger.watch()
         return self._with_slip(Action.PAUSE, present, {}, "paused", {})
 
-    def resume(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+    def resume(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Take sheets again; prints the slip of sheets so far and returns it."""
         self._ledger.watch()
         return self._with_slip(Action.RESUME, present, {}, "resumed", {})
@@ -313,7 +314,7 @@ class PrecinctDevice:
         )
         self._journal.rewrite()
 
-    def reopen_polls(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+    def reopen_polls(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Undo a close that came too early: to *paused*, while no results have left. Prints
         the slip that voids the tape, if one was printed, and returns it."""
         self._ledger.watch()
@@ -326,16 +327,22 @@ class PrecinctDevice:
 
     # --- results ---------------------------------------------------------------------
 
-    def print_results(self, *, present: Sequence[Person] = NOBODY) -> list[str]:
+    def print_results(
+        self, *, issued: Mapping[str, int] | None = None, present: Sequence[Person] = NOBODY
+    ) -> Tape:
         """Print the results tape; printed before, it is a re-run, which takes two people.
+
+        Args:
+            issued: papers handed out by ballot style, from the commission's own count; None
+                keeps what was told before.
 
         Raises:
             HardwareError: the printer fails; call again when it is right.
         """
-        return self._results.print(present)
+        return self._results.print(issued, present)
 
-    def results_tape(self) -> list[str]:
-        """The results tape's lines; only after the close.
+    def results_tape(self) -> Tape:
+        """The results tape; only after the close.
 
         Raises:
             StateError: the polls are not closed.
@@ -355,14 +362,15 @@ class PrecinctDevice:
         not saved is made again under its own number.
 
         Args:
-            issued: papers handed out by ballot style, from the commission's own count.
+            issued: papers handed out by ballot style, from the commission's own count; None:
+                as told for the tape.
             save: puts the package in its place; the export counts as done when it returns.
 
         Raises:
             StateError: the polls are not closed or the results tape is not printed.
             CountError: `issued` names a style the precinct has not.
         """
-        return self._results.export(issued or {}, present, save)
+        return self._results.export(issued, present, save)
 
     def seal(self, *, present: Sequence[Person] = NOBODY) -> None:
         """End the day: from now on the device can only be read."""
@@ -389,7 +397,7 @@ class PrecinctDevice:
         why: Mapping[str, str],
         word: str,
         change: Mapping[str, Any],
-    ) -> list[str]:
+    ) -> Tape:
         self._ledger.check_step(step, why)
         self._ledger.authorise(step, present)
         with suppress(HardwareError, HumanStepError):

@@ -64,17 +64,12 @@ def package_files(
             style that the precinct has not.
     """
     totals = count_records(election, records, figures.precinct_id)
-    for style_id in figures.issued:
-        if style_id not in totals["styles"]:
-            raise CountError(
-                f"papers issued of style {style_id!r}: precinct {figures.precinct_id} hands out "
-                f"{', '.join(totals['styles'])}"
-            )
+    check_issued(election, figures.precinct_id, figures.issued)
     created = figures.created.astimezone(UTC).replace(microsecond=0)
     report = cvr_report(election, records, device_id=figures.device_id, created=created)
     files = {
         package.TOTALS: package.to_json_bytes(totals),
-        package.PROTOCOL: package.to_json_bytes(_protocol(election, figures, totals)),
+        package.PROTOCOL: package.to_json_bytes(protocol_of(election, figures, totals)),
         package.DEVICE: package.to_json_bytes(_device(election, profile, figures)),
         package.CVR_REPORT: package.to_json_bytes(report),
         package.CVR_PARQUET: cvr_parquet_bytes(records),
@@ -99,10 +94,21 @@ def package_files(
     return files
 
 
-def _protocol(
+def check_issued(election: Election, precinct_id: str, issued: Mapping[str, int]) -> None:
+    """Are papers issued told of styles that the precinct hands out? Raises CountError."""
+    known = [style.id for style in election.precinct_styles(precinct_id)]
+    for style_id in issued:
+        if style_id not in known:
+            raise CountError(
+                f"papers issued of style {style_id!r}: precinct {precinct_id} hands out "
+                f"{', '.join(known)}"
+            )
+
+
+def protocol_of(
     election: Election, figures: ExportFigures, totals: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The precinct commission's form: control sums by kind of paper (SEED-10, SEED-11)."""
+    """`protocol.json`, the commission's form: control sums by kind of paper (SEED-10, SEED-11)."""
     return {
         "format": PROTOCOL_FORMAT,
         "precinct_id": figures.precinct_id,

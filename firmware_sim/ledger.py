@@ -77,7 +77,7 @@ class Ledger:
         self.setup = setup
         self.journal = journal
         self._clock = clock
-        self._people_identified = people_identified
+        self.people_identified = people_identified
         self._sensors = sensors
         self._medium = medium
         self.document: dict[str, Any] = journal.state()
@@ -124,7 +124,7 @@ class Ledger:
         Raises:
             RoleError: those present may not.
         """
-        if not self._people_identified:
+        if not self.people_identified:
             return UNIDENTIFIED
         return "+".join(require(step, present))
 

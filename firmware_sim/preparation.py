@@ -10,9 +10,8 @@ from firmware_sim.counting import count_records
 from firmware_sim.errors import JournalError
 from firmware_sim.eventlog import utc_text
 from firmware_sim.failures import Failure
-from firmware_sim.identity import code_hash
 from firmware_sim.ledger import Ledger
-from firmware_sim.printing import TapePrinter
+from firmware_sim.printing import TapePrinter, tape_head
 from firmware_sim.roles import Action, Person
 from firmware_sim.sheets import SheetPath
 from firmware_sim.states import DeviceState, Mode
@@ -70,22 +69,18 @@ class Preparation:
             self._ledger.step(Action.SELF_TEST, present, {}, kind="self_test_passed")
         return checks
 
-    def print_zero_tape(self, present: Sequence[Person]) -> list[str]:
+    def print_zero_tape(self, present: Sequence[Person]) -> tapes.Tape:
         """See `PrecinctDevice.print_zero_tape`."""
         self._ledger.watch()
         self._ledger.check_from_here(Action.PRINT_ZERO_TAPE)
         self._ledger.authorise(Action.PRINT_ZERO_TAPE, present)
         why = self.nothing_there(self._sheets.status())
         self._ledger.check_step(Action.PRINT_ZERO_TAPE, why)
-        tape = tapes.zero_tape(
-            self._setup.election,
-            count_records(self._setup.election, self._journal.records(), self._setup.precinct_id),
-            precinct_id=self._setup.precinct_id,
-            device_id=self._setup.signer.identity.device_id,
-            code_hash=code_hash(),
-            time=utc_text(self._ledger.now()),
-            mode=self._ledger.mode,
+        totals = count_records(
+            self._setup.election, self._journal.records(), self._setup.precinct_id
         )
+        head = tape_head(self._ledger, self._printer.paper)
+        tape = tapes.zero_tape(head, totals, time=utc_text(self._ledger.now()))
         self._printer.print(tape)
         self._ledger.step(Action.PRINT_ZERO_TAPE, present, why, kind="zero_tape_printed")
         return tape

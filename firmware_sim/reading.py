@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from hardware.tape_format import TapeFormat
 from scanner.reading import SheetInterpretation
 
 
@@ -27,8 +28,17 @@ class SheetReaderLike(Protocol):
 class PrinterLike(Protocol):
     """Prints a tape, line by line. Every call may raise `hardware.errors.HardwareError`."""
 
+    @property
+    def paper(self) -> TapeFormat:
+        """The paper in the printer."""
+        ...
+
     def print_lines(self, lines: Sequence[str]) -> None:
         """Print lines of text."""
+        ...
+
+    def print_code(self, text: str, caption: str) -> None:
+        """Print an alphanumeric text as a QR code under its caption."""
         ...
 
     def cut(self) -> None:

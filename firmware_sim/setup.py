@@ -117,6 +117,8 @@ class DeviceSetup:
             "box_counter": None,
             "export_number": 0,
             "pending_export": None,
+            "issued": {},
+            "seal": None,
             "counters": {"sheets_fed": 0, "accepted": 0, "returned": 0, "refused": 0},
             "returned_by_style": {},
             "replaces": self.replacement.rows() if self.replacement else [],

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -43,6 +44,10 @@ class Signer(Protocol):
     @property
     def identity(self) -> DeviceIdentity:
         """Whose key it is, from its certificate."""
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """Its certificate, then those between it and the root's (which is not in it)."""
 
     def sign(self, content: bytes) -> bytes:
         """The detached CMS over `content`, DER, with the certificates up to the root's."""

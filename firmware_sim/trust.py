@@ -239,6 +239,29 @@ class TrustStore:
         self.first.check_valid(chain, identity, at)
         return identity
 
+    def verify_raw(
+        self,
+        content: bytes,
+        raw: bytes,
+        chain: Chain,
+        *,
+        at: datetime,
+        purpose: Purpose = Purpose.RESULTS,
+    ) -> DeviceIdentity:
+        """Check what `Signer.sign_raw` made, whose `chain` came with it.
+
+        Raises:
+            SignatureError: with the fault, as `verify`.
+        """
+        identity = self.first.check_issued(chain)
+        key = certified_key(chain[0])
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise SignatureError(SignatureFault.MALFORMED, "the signer's key is not ECDSA P-256")
+        verify_raw(key, content, raw)
+        check_purpose(identity, purpose)
+        self.first.check_valid(chain, identity, at)
+        return identity
+
     def verify_package(
         self, content: bytes, cms_der: bytes, mldsa_pem: bytes | None, *, at: datetime
     ) -> tuple[DeviceIdentity, bool]:

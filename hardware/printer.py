@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from escpos.printer import Dummy
+from PIL import Image
 
 from hardware.errors import HardwareError
 from hardware.stream import SerialStream
-from hardware.tape_image import lines_image
+from hardware.tape_format import TAPE_80, TapeFormat
+from hardware.tape_image import code_picture, lines_image
 
 #: A printer profile of python-escpos for 80 mm paper of 576 dots with a knife.
 PROFILE = "TM-T20II"
@@ -34,9 +36,10 @@ class _Sink(Protocol):
 class ReceiptPrinter:
     """Prints tapes. A call that raises may have printed a part: print the whole again."""
 
-    def __init__(self, sink: _Sink) -> None:
-        """`sink` takes the bytes."""
+    def __init__(self, sink: _Sink, paper: TapeFormat = TAPE_80) -> None:
+        """`sink` takes the bytes; `paper` is what is in the printer."""
         self._sink = sink
+        self.paper = paper
 
     def print_lines(self, lines: Sequence[str]) -> None:
         """Print lines of text.
@@ -46,10 +49,19 @@ class ReceiptPrinter:
             LinkError: the printer's port is gone.
         """
         if lines:
-            commands = Dummy(profile=PROFILE)
-            commands.hw("INIT")
-            commands.image(lines_image(lines))
-            self._sink.write(commands.output)
+            self._print(lines_image(lines, self.paper))
+
+    def print_code(self, text: str, caption: str) -> None:
+        """Print an alphanumeric text as a QR code under its caption; raises as `print_lines`.
+
+        As dots, not by the printer's own QR command: every printer then prints the same, and
+        a preview shows what is printed.
+        """
+        try:
+            picture = code_picture(text, caption, self.paper)
+        except ValueError as error:
+            raise PrinterError(f"the code cannot be printed: {error}") from error
+        self._print(picture)
 
     def cut(self) -> None:
         """Cut the tape; raises as `print_lines`."""
@@ -61,8 +73,14 @@ class ReceiptPrinter:
         """Release the port."""
         self._sink.close()
 
+    def _print(self, picture: Image.Image) -> None:
+        commands = Dummy(profile=PROFILE)
+        commands.hw("INIT")
+        commands.image(picture)
+        self._sink.write(commands.output)
 
-def open_printer(target: str) -> ReceiptPrinter:
+
+def open_printer(target: str, paper: TapeFormat = TAPE_80) -> ReceiptPrinter:
     """A printer at a serial port (device, pty, URL of pyserial), or a file for its bytes.
 
     A terminal device, a URL, or a name like COM3 is a port. Anything else is a file, made
@@ -73,8 +91,8 @@ def open_printer(target: str) -> ReceiptPrinter:
         PrinterError: the file cannot be written.
     """
     if "://" in target or _WINDOWS_PORT.fullmatch(target) or _is_terminal(target):
-        return ReceiptPrinter(SerialStream(target, baudrate=PRINTER_BAUD))
-    return ReceiptPrinter(_FileSink(Path(target)))
+        return ReceiptPrinter(SerialStream(target, baudrate=PRINTER_BAUD), paper)
+    return ReceiptPrinter(_FileSink(Path(target)), paper)
 
 
 def _is_terminal(target: str) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from election.model import Election
 from election.profile import ControlRatio, Profile
+from firmware_sim.controls import Status, figures_of, side
+from firmware_sim.controls import holds as ratio_holds
 from tally.figures import PrecinctProtocol, PrecinctTotals, say
 
-Status = Literal["holds", "breached", "not_evaluable"]
+__all__ = ["ControlResult", "Status", "evaluate_controls", "figures_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,60 +57,11 @@ def evaluate_controls(
     )
 
 
-def figures_of(
-    style: str, totals: PrecinctTotals | None, protocol: PrecinctProtocol, election: Election
-) -> dict[str, int | None]:
-    """The fields a ratio may name: the protocol's, `registered`, and `votes`.
-
-    `votes` (all votes on papers of this kind) is None where one of the style's contests
-    is also on another style of the precinct: its votes cannot be told apart then.
-    """
-    written = protocol["by_style"][style]
-    figures: dict[str, int | None] = {
-        "registered": protocol["registered_voters"],
-        "issued": written["issued"],
-        "in_box": written["in_box"],
-        "valid": written["valid"],
-        "invalid": written["invalid"],
-        "needs_review": written["needs_review"],
-        "returned": written["returned"],
-    }
-    if totals is not None:
-        mine = {c.id for c in election.style_contests(style)}
-        others = [s for s in election.precinct_styles(protocol["precinct_id"]) if s.id != style]
-        shared = any(mine & set(s.contests) for s in others)
-        figures["votes"] = (
-            None
-            if shared
-            else sum(
-                sum(totals["contests"][c]["votes"].values())
-                for c in mine
-                if c in totals["contests"]
-            )
-        )
-    return figures
-
-
-def _side(text: str, figures: Mapping[str, int | None]) -> tuple[int | None, str]:
-    """The sum of one side, or None and the word that has no figure."""
-    total = 0
-    for part in text.split("+"):
-        word = part.strip()
-        if word.isascii() and word.isdigit():
-            total += int(word)
-            continue
-        value = figures.get(word)
-        if value is None:
-            return None, word
-        total += value
-    return total, ""
-
-
 def _evaluate(
     ratio: ControlRatio, precinct: str, style: str, figures: Mapping[str, int | None]
 ) -> ControlResult:
-    left, lacks_left = _side(ratio.left, figures)
-    right, lacks_right = _side(ratio.right, figures)
+    left, lacks_left = side(ratio.left, figures)
+    right, lacks_right = side(ratio.right, figures)
     formula = f"{ratio.left} {ratio.relation} {ratio.right}"
     words = {part.strip() for part in f"{ratio.left}+{ratio.right}".split("+")}
     used = {name: figures.get(name) for name in sorted(words) if not name.isdigit()}
@@ -119,10 +71,10 @@ def _evaluate(
         status = "not_evaluable"
         detail = f"{where}: {formula} cannot be checked: no figure for {lacks_left or lacks_right}"
     else:
-        holds = {"==": left == right, "<=": left <= right, ">=": left >= right}[ratio.relation]
-        status = "holds" if holds else "breached"
+        kept = ratio_holds(left, ratio.relation, right)
+        status = "holds" if kept else "breached"
         values = ", ".join(f"{name} = {value}" for name, value in used.items())
-        verb = "holds" if holds else f"is broken by {abs(left - right)}"
+        verb = "holds" if kept else f"is broken by {abs(left - right)}"
         detail = f"{where}: {formula} {verb} ({values})"
     return ControlResult(
         precinct,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -135,10 +135,16 @@ def run(
                 people_identified=PeopleRegister.of(keys) is not None,
                 medium=removable and watch.timed(Following(removable, opened), "medium"),
             )
-            outcomes = _day(precinct_device, in_box, paper_seen_by, people)
+
+            def told() -> dict[str, int]:
+                # The voter list closes with the polls: its figures are not there before.
+                if issued_from is None:
+                    return handed_out
+                return issued_by_pollbook(issued_from, keys, definition, precinct)
+
+            outcomes = _day(precinct_device, in_box, paper_seen_by, people, told)
             seconds = watch.seconds()
-            if issued_from is not None:
-                handed_out = issued_by_pollbook(issued_from, keys, definition, precinct)
+            handed_out = told()
             package = precinct_device.export(issued=handed_out, present=people)
             totals = precinct_device.totals()
     finally:
@@ -157,7 +163,11 @@ def run(
 
 
 def _day(
-    device: PrecinctDevice, in_box: bool | None, seen_by: str, people: Sequence[Person] = ()
+    device: PrecinctDevice,
+    in_box: bool | None,
+    seen_by: str,
+    people: Sequence[Person] = (),
+    issued: Callable[[], Mapping[str, int]] = dict,
 ) -> dict[str, int]:
     """The day with a progress bar; counts sheets sent back by reason."""
     if in_box is not None:
@@ -174,7 +184,7 @@ def _day(
                 )
             bars.advance(task)
 
-        play_day(device, tell, present=people)
+        play_day(device, tell, issued=issued, present=people)
     return dict(sent_back)
 
 

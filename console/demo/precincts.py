@@ -138,7 +138,7 @@ def run_station(station: Station, url: str) -> StationResult:
                 clock=lambda: datetime.now(UTC),
                 randomness=secrets.token_bytes,
             )
-            play_day(device, tell)
+            play_day(device, tell, issued=lambda: station.issued)
             station.package.write_bytes(device.export(issued=station.issued))
             totals, counters = device.totals(), dict(device.counters)
     finally:

@@ -24,6 +24,7 @@ from firmware_sim.day import open_day
 from firmware_sim.device import DeviceSetup, DeviceState, PrecinctDevice
 from hardware.errors import FeederError
 from hardware.interface import FeederStatus, HeldSheet, PaperPlace
+from hardware.tape_format import TAPE_80
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.reading import ContestReading, ContestStatus, SheetInterpretation
 
@@ -227,14 +228,22 @@ class FileFeeder:
 class ListPrinter:
     """Keeps what was printed; jams when told to."""
 
+    paper = TAPE_80
+
     def __init__(self) -> None:
         self.tapes: list[list[str]] = []
+        self.codes: list[str] = []
         self.jammed = False
 
     def print_lines(self, lines: Sequence[str]) -> None:
         if self.jammed:
             raise FeederError("out of paper")
         self.tapes.append(list(lines))
+
+    def print_code(self, text: str, caption: str) -> None:
+        if self.jammed:
+            raise FeederError("out of paper")
+        self.codes.append(text)
 
     def cut(self) -> None:
         pass

@@ -64,16 +64,17 @@ A, R, X = OutcomeKind.ACCEPTED, OutcomeKind.RETURNED, OutcomeKind.REFUSED
 def test_a_whole_day(precinct: Precinct) -> None:
     device = precinct.device
     zero = open_day(device)
-    assert "ZERO TAPE" in zero
-    assert "НӨЛДІК ТАСПА" in zero
-    figures = [line.rsplit(".", 1)[1] for line in zero if " .." in line and "-" not in line]
+    assert "ZERO TAPE" in zero.lines
+    assert "НӨЛДІК ТАСПА" in zero.lines
+    figures = [line.rsplit(".", 1)[1] for line in zero.lines if " .." in line and "-" not in line]
     assert len(figures) >= 7
     assert set(figures) == {"0"}
     assert precinct.feed(bench.GOOD, bench.OTHER, bench.BOTH, bench.GOOD) == [(A, "")] * 4
     assert device.process_next().kind is OutcomeKind.TRAY_EMPTY
     tape = close_day(device)
-    assert "RESULTS TAPE" in tape
-    assert precinct.printer.tapes == [zero, tape]
+    assert "RESULTS TAPE" in tape.lines
+    assert precinct.printer.codes == [code.text for code in tape.codes]
+    assert precinct.printer.tapes == [list(zero.lines), list(tape.lines)]
     package = read_package(device.export(issued={"single": 4}), "p.zip")
     totals = package.document("totals.json")
     assert totals["contests"]["mayor"]["votes"] == {
@@ -93,7 +94,7 @@ def test_a_whole_day(precinct: Precinct) -> None:
 
 def test_tapes_fit_the_paper(precinct: Precinct) -> None:
     device = precinct.device
-    lines = [*open_day(device), *close_day(device)]
+    lines = [*open_day(device).lines, *close_day(device).lines]
     assert max(len(line) for line in lines) <= 42
 
 
@@ -232,7 +233,7 @@ def test_a_sheet_in_the_box_without_a_record_is_said(precinct: Precinct) -> None
     precinct.device.process_next()
     precinct.feeder.change(place="unknown")
     precinct.device.answer_sheet_place(in_box=False, by="someone in a hurry")
-    tape = "\n".join(close_day(precinct.device))
+    tape = "\n".join(close_day(precinct.device).lines)
     assert precinct.device.box_counter == 3
     assert "Box and records differ" in tape
     assert "Жәшік пен жазбалар" in tape
@@ -244,7 +245,7 @@ def test_a_sheet_in_the_box_without_a_record_is_said(precinct: Precinct) -> None
 def test_equal_counters_raise_no_alarm(precinct: Precinct) -> None:
     open_day(precinct.device)
     precinct.feed(bench.GOOD, bench.OTHER)
-    assert not any("differ" in line for line in close_day(precinct.device))
+    assert not any("differ" in line for line in close_day(precinct.device).lines)
     precinct.restart()
     assert precinct.device.box_counter == 2
 

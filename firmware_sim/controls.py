@@ -1,0 +1,102 @@
+"""Control ratios on the figures of one precinct: which hold (SEED-11).
+
+A ratio is data of the profile: `left relation right`, each side a sum of field names or
+numbers. The device prints them on its results tape, the tally evaluates the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from election.model import Election
+from election.profile import ControlRatio, Profile
+
+Status = Literal["holds", "breached", "not_evaluable"]
+
+
+@dataclass(frozen=True, slots=True)
+class RatioOnTape:
+    """One ratio on one kind of paper: its title by language, `sums` as "12 = 12"."""
+
+    style: str
+    title: Mapping[str, str]
+    sums: str
+    status: Status
+
+
+def ratios_of(
+    totals: Mapping[str, Any], protocol: Mapping[str, Any], election: Election, profile: Profile
+) -> tuple[RatioOnTape, ...]:
+    """Every ratio of the profile on every ballot style of the precinct, in that order."""
+    return tuple(
+        _on_tape(style, ratio, figures_of(style, totals, protocol, election))
+        for style in protocol["by_style"]
+        for ratio in profile.control_ratios
+    )
+
+
+def figures_of(
+    style: str, totals: Mapping[str, Any] | None, protocol: Mapping[str, Any], election: Election
+) -> dict[str, int | None]:
+    """The fields a ratio may name: the protocol's, `registered`, and `votes`.
+
+    `votes` (all votes on papers of this kind) is None where one of the style's contests
+    is also on another style of the precinct: its votes cannot be told apart then.
+    """
+    written = protocol["by_style"][style]
+    figures: dict[str, int | None] = {
+        "registered": protocol["registered_voters"],
+        "issued": written["issued"],
+        "in_box": written["in_box"],
+        "valid": written["valid"],
+        "invalid": written["invalid"],
+        "needs_review": written["needs_review"],
+        "returned": written["returned"],
+    }
+    if totals is not None:
+        mine = {c.id for c in election.style_contests(style)}
+        others = [s for s in election.precinct_styles(protocol["precinct_id"]) if s.id != style]
+        shared = any(mine & set(s.contests) for s in others)
+        figures["votes"] = (
+            None
+            if shared
+            else sum(
+                sum(totals["contests"][c]["votes"].values())
+                for c in mine
+                if c in totals["contests"]
+            )
+        )
+    return figures
+
+
+def side(text: str, figures: Mapping[str, int | None]) -> tuple[int | None, str]:
+    """The sum of one side, or None and the word that has no figure."""
+    total = 0
+    for part in text.split("+"):
+        word = part.strip()
+        if word.isascii() and word.isdigit():
+            total += int(word)
+            continue
+        value = figures.get(word)
+        if value is None:
+            return None, word
+        total += value
+    return total, ""
+
+
+def holds(left: int, relation: str, right: int) -> bool:
+    """Is `left relation right` true?"""
+    return {"==": left == right, "<=": left <= right, ">=": left >= right}[relation]
+
+
+def _on_tape(style: str, ratio: ControlRatio, figures: Mapping[str, int | None]) -> RatioOnTape:
+    (left, lacks_left), (right, lacks_right) = side(ratio.left, figures), side(ratio.right, figures)
+    sign = {"==": "=", "<=": "≤", ">=": "≥"}[ratio.relation]
+    if left is None or right is None:
+        lack = lacks_left or lacks_right
+        return RatioOnTape(style, ratio.title, f"? {lack}", "not_evaluable")
+    kept = holds(left, ratio.relation, right)
+    status: Status = "holds" if kept else "breached"
+    return RatioOnTape(style, ratio.title, f"{left} {sign} {right}", status)
