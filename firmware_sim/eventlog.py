@@ -61,7 +61,7 @@ def next_event(last: Event | None, *, at: datetime, kind: str, detail: Detail) -
     """The event that follows `last` (None: the first)."""
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
     event = Event(seq, utc_text(at), kind, dict(detail), prev, "")
-    return Event(seq, event.time, kind, event.detail, prev, _hash(event))
+    return Event(seq, event.time, kind, event.detail, prev, hash_of(event))
 
 
 def check_chain(events: Iterable[Event]) -> None:
@@ -73,7 +73,7 @@ def check_chain(events: Iterable[Event]) -> None:
     last: Event | None = None
     for event in events:
         expected = (last.seq + 1, last.hash) if last else (1, GENESIS)
-        if (event.seq, event.prev) != expected or event.hash != _hash(event):
+        if (event.seq, event.prev) != expected or event.hash != hash_of(event):
             raise EventLogError(
                 f"event log: line {expected[0]} was altered or a line is missing before it"
             )
@@ -119,7 +119,8 @@ def _hashed_fields(event: Event) -> dict[str, Any]:
     }
 
 
-def _hash(event: Event) -> str:
+def hash_of(event: Event) -> str:
+    """SHA-256 of an event's other fields, in RFC 8785 form, 64 hex digits."""
     try:
         return hashlib.sha256(rfc8785.dumps(_hashed_fields(event))).hexdigest()
     except rfc8785.CanonicalizationError as error:

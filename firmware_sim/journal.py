@@ -239,6 +239,12 @@ class Journal:
         with self._file.explained("read"):
             return [event_of(row) for row in rows]
 
+    def last_event(self) -> Event | None:
+        """The newest event; None in a new journal."""
+        rows = self._file.rows(f"{_EVENT_COLUMNS} ORDER BY seq DESC LIMIT 1")
+        with self._file.explained("read"):
+            return event_of(rows[0]) if rows else None
+
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep a signed checkpoint of the log; it must be of an event that is there."""
         if not any(e.hash == checkpoint.hash for e in self.events(checkpoint.seq - 1)[:1]):

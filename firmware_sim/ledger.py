@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from firmware_sim.checkpoints import LogSigner
 from firmware_sim.errors import FirmwareError, StateError
 from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.failures import (
@@ -30,6 +31,7 @@ from scanner.cvr import CastVoteRecord
 
 #: What the log says of who acted at a device without identified people.
 UNIDENTIFIED = "unidentified"
+_NEW = DeviceState.UNCONFIGURED.value
 PRINTER = Failure.PRINTER_OUT_OF_PAPER
 
 
@@ -72,6 +74,7 @@ class Ledger:
 
         Raises:
             StateError: the journal belongs to another election, precinct or device.
+            JournalError: the log's checkpoints are not this device's.
             MediumError: the medium is another's, cannot be written, or is ahead of the journal.
         """
         self.setup = setup
@@ -85,6 +88,11 @@ class Ledger:
             setup.check_binding(self.document)
         else:
             self.document = setup.fresh_state()
+        self._log = LogSigner(journal, setup.signer, setup.binding())
+        if journal.migrated_from is not None and self.document["state"] != _NEW:
+            detail: Detail = {"from": journal.migrated_from, "by": "device"}
+            journal.log("journal_migrated", detail, at=clock())
+        self._log.follow(now=True)
         if medium is not None and self.state is not DeviceState.UNCONFIGURED:
             # After a cut the medium may be a sheet behind.
             medium.update(journal, self.document)
@@ -176,6 +184,7 @@ class Ledger:
         document = self.stamped({**self.document, **change}, now)
         self.journal.set_state(document, at=now, kind=kind, detail=detail)
         self.document = document
+        self._log.follow(now=True)
         self.follow()
 
     def stamped(self, document: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -187,6 +196,7 @@ class Ledger:
         now = self.now()
         self.journal.clear_records(document, at=now, kind=kind, detail=detail)
         self.document = document
+        self._log.follow(now=True)
         self.follow()
 
     def follow(self, record: CastVoteRecord | None = None) -> None:
@@ -195,6 +205,7 @@ class Ledger:
         One that cannot be written is a failure, `storage_failing`: the journal has all, and
         the next write to the medium makes it good.
         """
+        self._log.follow(now=False)
         if self._medium is None or self.state is DeviceState.UNCONFIGURED:
             return
         try:

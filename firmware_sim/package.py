@@ -49,6 +49,8 @@ CVR_PARQUET = "cvrs.parquet"
 EVENTS = "log/events.jsonl"
 #: Only in the package of a replacement device: `firmware_sim.medium.join`.
 JOIN = "join.json"
+#: The same log as NIST's Election Event Logging, signed for itself (`firmware_sim.eel`).
+EEL = "log/eel.json"
 
 #: What no check sum and no list of files can cover.
 _NOT_SUMMED = (SUMS, SIGNATURE, SECOND_SIGNATURE)

@@ -16,11 +16,13 @@ from firmware_sim import tapes
 from firmware_sim.checks import Counts, differences
 from firmware_sim.controls import ratios_of
 from firmware_sim.counting import count_records
+from firmware_sim.eel import eel_file, origin_now
 from firmware_sim.errors import StateError
 from firmware_sim.eventlog import utc_text
 from firmware_sim.export import ExportFigures, check_issued, package_files, protocol_of
+from firmware_sim.identity import software_version
 from firmware_sim.ledger import Ledger
-from firmware_sim.package import build_package
+from firmware_sim.package import EEL, build_package
 from firmware_sim.printing import TapePrinter, tape_head
 from firmware_sim.roles import Action, Person
 from firmware_sim.states import DeviceState
@@ -199,7 +201,18 @@ class Results:
             figures,
             list(self._journal.records()),
             self._journal.events(),
-            extra=self._join_files(),
+            extra={**self._join_files(), EEL: self._eel()},
+        )
+
+    def _eel(self) -> bytes:
+        origin = origin_now(
+            self._setup.binding(),
+            election_id=self._setup.election.id,
+            version=software_version(),
+            at=self._ledger.now(),
+        )
+        return eel_file(
+            origin, self._journal.events(), self._journal.checkpoints(), self._setup.signer.sign
         )
 
     def _join_files(self) -> dict[str, bytes]:

@@ -46,6 +46,7 @@ from firmware_sim.medium.reading import checked_slot
 from firmware_sim.package import (
     CVR_PARQUET,
     CVR_REPORT,
+    DEVICE,
     JOIN,
     PROTOCOL,
     TOTALS,
@@ -64,6 +65,7 @@ from tally.joining import (
     Need,
     needs_of,
 )
+from tally.log_check import log_fault
 
 
 class RefusalReason(StrEnum):
@@ -166,6 +168,7 @@ class Verification:
     refused: tuple[PackageRefusedError, ...]
 
 
+#: The word of each fault of a signature.
 REASON_OF_FAULT = {
     SignatureFault.MALFORMED: RefusalReason.ALTERED,
     SignatureFault.BAD_SIGNATURE: RefusalReason.FORGED,
@@ -179,12 +182,21 @@ REASON_OF_FAULT = {
 
 
 def check_origin(
-    data: bytes, name: str, trust: TrustStore, *, at: datetime
+    data: bytes,
+    name: str,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    election: Election | None = None,
 ) -> tuple[ResultsPackage, DeviceIdentity]:
-    """Rules 1 and 2 alone: whole and signed, whatever election it is of.
+    """Rules 1 and 2 and the event log alone: whole and signed, whatever election it is of.
+
+    Args:
+        election: its definition, if known: then a forgery is looked at more closely.
 
     Raises:
-        PackageRefusedError: altered, forged, expired, revoked, no_revocation_list or downgraded.
+        PackageRefusedError: altered, forged, expired, revoked, no_revocation_list, downgraded, or
+            inconsistent in its log.
     """
     try:
         package = read_package(data, name)
@@ -193,9 +205,19 @@ def check_origin(
         raise PackageRefusedError(name, RefusalReason.ALTERED, detail) from error
     try:
         device, _ = trust.verify_package(package.sums, package.cms, package.mldsa, at=at)
-        return package, device
     except SignatureError as error:
-        raise PackageRefusedError(name, REASON_OF_FAULT[error.fault], error.detail) from error
+        detail = error.detail
+        if error.fault is SignatureFault.BAD_SIGNATURE:
+            # No signature tells where a forger was at work; what does not fit together may.
+            seen = _misfit(package, election) or log_fault(package, trust, at=at)
+            detail += f"; seen in it: {seen}" if seen else ""
+        raise PackageRefusedError(name, REASON_OF_FAULT[error.fault], detail) from error
+    fault = log_fault(package, trust, at=at)
+    if fault:
+        raise PackageRefusedError(
+            name, RefusalReason.INCONSISTENT, fault, device_id=device.device_id
+        )
+    return package, device
 
 
 def verify_package(
@@ -218,7 +240,7 @@ def verify_package(
     Raises:
         PackageRefusedError: with the reason.
     """
-    package, device = check_origin(data, name, trust, at=at)
+    package, device = check_origin(data, name, trust, at=at, election=election)
     manifest = package.manifest
 
     def refuse(reason: RefusalReason, detail: str) -> PackageRefusedError:
@@ -348,6 +370,20 @@ def _why_inconsistent(
     if report.get("CVR") != again["CVR"]:
         return f"{CVR_REPORT} and {CVR_PARQUET} do not hold the same records"
     return _protocol_fault(totals, protocol)
+
+
+def _misfit(package: ResultsPackage, election: Election | None) -> str | None:
+    """The first part of a forged package that does not fit the others; None if all do."""
+    try:
+        totals, protocol = package.document(TOTALS), package.document(PROTOCOL)
+        package.document(DEVICE)
+        if election is None:
+            return None
+        return _why_inconsistent(
+            package, cast(PrecinctTotals, totals), cast(PrecinctProtocol, protocol), election
+        )
+    except (FirmwareError, ScannerError) as error:
+        return str(error).removeprefix(f"{package.name}: ")
 
 
 def _records(package: ResultsPackage) -> list[CastVoteRecord]:

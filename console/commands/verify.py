@@ -17,8 +17,11 @@ from console.intake import (
     take_in,
     trust_store,
 )
+from firmware_sim.errors import FirmwareError, SignatureError
 from firmware_sim.trust import TrustStore
+from tally.log_check import check_log
 from tally.verification import (
+    REASON_OF_FAULT,
     PackageRefusedError,
     RefusalReason,
     check_origin,
@@ -27,6 +30,8 @@ from tally.verification import (
 HELP = """Verify results packages: whole, signed by a trusted device, and adding up.
 
 Without --election only wholeness and signature are checked.
+
+With --log an event log that was exported (log/eel.json of a package) is checked alone.
 
 Example: ballotbench verify out/p1.zip out/p2.zip --trust keys --election election.json
 """
@@ -38,8 +43,13 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    packages: Annotated[list[Path], typer.Argument(help="Package files, or folders of them.")],
     trust: Annotated[Path, typer.Option(help="Folder of authority.pem and revoked.pem.")],
+    packages: Annotated[
+        list[Path] | None, typer.Argument(help="Package files, or folders of them.")
+    ] = None,
+    log: Annotated[
+        list[Path] | None, typer.Option(help="Check this exported event log alone.")
+    ] = None,
     election: Annotated[
         Path | None, typer.Option(help="Election definition: check the content too.")
     ] = None,
@@ -51,7 +61,16 @@ def verify(
     """One line a package; exit 1 if any is refused."""
     store = trust_store(trust, require_post_quantum=require_post_quantum)
     when = moment(at)
-    if election is None:
+    if bool(packages) == bool(log):
+        raise typer.BadParameter(
+            "give packages, or exported logs with --log", param_hint="PACKAGES"
+        )
+    rows: list[dict[str, Any]]
+    if log:
+        rows = [_log_row(path, store, when) for path in log]
+    elif packages is None:
+        rows = []
+    elif election is None:
         rows = _origins(packages, store, when)
     else:
         definition, rules = election_and_rules(election, profile)
@@ -80,6 +99,26 @@ def verify(
     found = any(row.get("findings") for row in rows)
     if bad or found:
         raise typer.Exit(1)
+
+
+def _log_row(path: Path, store: TrustStore, at: datetime) -> dict[str, Any]:
+    try:
+        log, device = check_log(path.read_bytes(), store, at=at)
+    except OSError as error:
+        detail = f"cannot be read: {error.strerror}"
+        return _refused(PackageRefusedError(path.name, RefusalReason.UNREADABLE, detail))
+    except SignatureError as error:
+        return _refused(PackageRefusedError(path.name, REASON_OF_FAULT[error.fault], error.detail))
+    except FirmwareError as error:
+        return _refused(PackageRefusedError(path.name, RefusalReason.ALTERED, str(error)))
+    return {
+        "name": path.name,
+        "accepted": True,
+        "precinct": device.precinct_id,
+        "device": device.device_id,
+        "events": len(log.events),
+        "checkpoints": len(log.checkpoints),
+    }
 
 
 def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict[str, Any]]:
@@ -138,6 +177,11 @@ def _refused(error: PackageRefusedError) -> dict[str, Any]:
 def _line(row: dict[str, Any]) -> str:
     if not row["accepted"]:
         return f"{row['name']}: refused, {row['reason']}: {row['detail']}"
+    if "events" in row:
+        return (
+            f"{row['name']}: whole: precinct {row['precinct']}, device {row['device']}, "
+            f"{row['events']} events, {row['checkpoints']} signed checkpoints"
+        )
     sheets = f", {row['sheets']} sheets" if "sheets" in row else ""
     if row.get("mode", "official") != "official":
         sheets += f", {row['mode']} mode: no results"
