@@ -13,16 +13,6 @@ from hardware.errors import FeederError
 #: A fault is tried again this often, one after the other, before the device stops.
 MAX_FAULTS = 5
 
-_BEFORE = frozenset(
-    {
-        DeviceState.UNCONFIGURED,
-        DeviceState.CONFIGURED,
-        DeviceState.SELF_TESTED,
-        DeviceState.ZERO_PRINTED,
-        DeviceState.ZERO_SIGNED,
-    }
-)
-
 
 def play_day(
     device: PrecinctDevice,
@@ -42,18 +32,19 @@ def play_day(
         FeederError: the scanner's fault does not go away; the polls stay open.
         StateError: the self-test fails, or a step is not allowed.
     """
-    if device.state in _BEFORE:
+    if not device.state.has_begun:
         open_day(device, present=present)
     if device.state is DeviceState.PAUSED:
         device.resume(present=present)
     if device.state is DeviceState.POLLS_OPEN:
-        _take_sheets(device, tell)
+        take_sheets(device, tell)
         close_day(device, issued=issued(), present=present)
     elif device.state is DeviceState.POLLS_CLOSED:
         close_day(device, issued=issued(), present=present)
 
 
-def _take_sheets(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) -> None:
+def take_sheets(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) -> None:
+    """Take sheets until the tray is empty; raises as `play_day`."""
     faults = 0
     while True:
         try:

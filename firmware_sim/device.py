@@ -120,6 +120,11 @@ class PrecinctDevice:
     # --- what it is ------------------------------------------------------------------
 
     @property
+    def setup(self) -> DeviceSetup:
+        """Election, rules, precinct and key."""
+        return self._setup
+
+    @property
     def state(self) -> DeviceState:
         """The present state of the day."""
         return self._ledger.state

@@ -55,6 +55,11 @@ class DeviceState(StrEnum):
         return self in _CLOSED
 
     @property
+    def has_begun(self) -> bool:
+        """Polls were opened on this day."""
+        return self.may_have_early_count or self.is_closed
+
+    @property
     def may_have_early_count(self) -> bool:
         """Votes are being cast: nobody may know a count."""
         return self in (DeviceState.POLLS_OPEN, DeviceState.PAUSED)

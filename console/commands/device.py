@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from console import device_steps
 from console.common import emit_json, progress, stderr, stdout
-from console.officers import (
-    OfficerOption,
-    PinFileOption,
-    TokenPinFileOption,
-    present,
-    token_pin,
+from console.device_bench import DeviceOptions, open_device
+from console.device_target import check_target, write_package
+from console.device_words import (
+    begin_mode,
+    described,
+    finding_words,
+    issued_papers,
+    stopped_by_hand,
 )
+from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
 from console.pollbook.close_sheet import issued_by_pollbook
 from console.polling_day import play_day
-from console.removable import Following, open_medium, with_replacement
 from console.stopwatch import Stopwatch
-from election.definition import load_election
-from election.profile import load_profile
-from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice, SheetOutcome
-from firmware_sim.device_keys import load_signer
-from firmware_sim.journal import Journal
-from firmware_sim.people import PeopleRegister
-from firmware_sim.reading import ScannerSheetReader
+from firmware_sim.device import Mode, OutcomeKind, PrecinctDevice, SheetOutcome
 from firmware_sim.roles import Person
 
 app = typer.Typer(help="Run a precinct device.", no_args_is_help=True)
@@ -37,6 +32,7 @@ app = typer.Typer(help="Run a precinct device.", no_args_is_help=True)
 
 def register(parent: typer.Typer) -> None:
     """Add `device` to the command line."""
+    device_steps.add(app)
     parent.add_typer(app, name="device")
 
 
@@ -82,11 +78,23 @@ def run(
     officers: OfficerOption = None,
     pin_file: PinFileOption = None,
     token_pin_file: TokenPinFileOption = None,
+    mode: Annotated[
+        Mode | None, typer.Option(help="Official or test day; a new journal is official.")
+    ] = None,
+    ask_voter: Annotated[
+        bool, typer.Option(help="Ask at this terminal: take a sheet back, or cast it so?")
+    ] = False,
+    sensors: Annotated[
+        Path | None, typer.Option(help="File of failures that hold now, one word a line.")
+    ] = None,
+    seal: Annotated[bool, typer.Option(help="Seal the device after the export.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Write over whatever is at --export.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Open the polls, take sheets until the tray is empty, close, print, export.
+    """Self-test, zero tape, open, take sheets until the tray is empty, close, print, export.
 
     Where the keys have a register of people, those present are named by --officer.
+    For one step at a time: `ballotbench device --help`. Ctrl-C leaves the polls open.
     After a crash the same command line goes on where the device stopped. With --medium a dead
     device costs nothing: another, with an id and journal of its own, takes over with --replaces.
 
@@ -95,70 +103,61 @@ def run(
     --export p1.zip --issued list=412
     """
     _distinct(election, journal, Path(printer), export, medium, replaces)
-    handed_out = _issued(issued or [])
+    handed_out = issued_papers(issued or [])
     if handed_out and issued_from is not None:
         raise typer.BadParameter("give it or --issued, not both", param_hint="--issued-from")
     in_box = _paper(paper, paper_seen_by)
-    definition = load_election(election)
-    opened_slots = present(keys, officers or [], pin_file, precinct=precinct)
-    people = [slot.person for slot in opened_slots]
-    setup = DeviceSetup(
-        definition,
-        load_profile(profile or definition.profile),
-        precinct,
-        load_signer(keys, device_id, opened=opened_slots, token_pin=token_pin(token_pin_file)),
+    options = DeviceOptions(
+        election=election,
+        precinct=precinct,
+        journal=journal,
+        keys=keys,
+        device_id=device_id,
+        scanner=scanner,
+        printer=printer,
+        profile=profile,
+        medium=medium,
+        replaces=replaces,
+        replaces_box=replaces_box,
+        sensors=sensors,
+        ask_voter=ask_voter,
+        officers=tuple(officers or ()),
+        pin_file=pin_file,
+        token_pin_file=token_pin_file,
     )
-    setup = with_replacement(setup, keys, journal, replaces, replaces_box)
+    slots = options.people()
+    people = [slot.person for slot in slots]
+    setup = options.setup(slots)
     for style_id in set(handed_out) - setup.check():
         raise typer.BadParameter(
             f"precinct {precinct} hands out no style {style_id!r}", param_hint="--issued"
         )
-    # Drivers and the reader are slow to import; --help need not wait for them.
-    from hardware.feeder import open_feeder
-    from hardware.printer import open_printer
-    from scanner.sheet import SheetReader
-
-    reader = ScannerSheetReader(SheetReader(definition, setup.profile))
-    removable = open_medium(setup, keys, medium)
+    check_target(export, precinct_id=precinct, device_id=device_id, overwrite=overwrite)
     watch = Stopwatch()
-    feeder = open_feeder(scanner)
-    try:
-        with Journal(journal) as opened:
-            precinct_device = PrecinctDevice(
-                setup,
-                journal=watch.timed(opened, "journal"),
-                feeder=watch.timed(feeder, "link"),
-                reader=watch.timed(reader, "reading"),
-                printer=watch.timed(open_printer(printer), "printing"),
-                clock=lambda: datetime.now(UTC),
-                randomness=secrets.token_bytes,
-                people_identified=PeopleRegister.of(keys) is not None,
-                medium=removable and watch.timed(Following(removable, opened), "medium"),
-            )
 
-            def told() -> dict[str, int]:
-                # The voter list closes with the polls: its figures are not there before.
-                if issued_from is None:
-                    return handed_out
-                return issued_by_pollbook(issued_from, keys, definition, precinct)
+    def told() -> dict[str, int]:
+        # The voter list closes with the polls: its figures are not there before.
+        if issued_from is None:
+            return handed_out
+        return issued_by_pollbook(issued_from, keys, setup.election, precinct)
 
+    with open_device(options, setup, watch=watch, reads=True) as precinct_device:
+        begin_mode(precinct_device, mode, people)
+        with stopped_by_hand(precinct_device):
             outcomes = _day(precinct_device, in_box, paper_seen_by, people, told)
-            seconds = watch.seconds()
-            handed_out = told()
-            package = precinct_device.export(issued=handed_out, present=people)
-            totals = precinct_device.totals()
-    finally:
-        feeder.close()
-    _write(export, package)
-    _report(as_json, export, totals, dict(precinct_device.counters), outcomes, seconds)
-    counter = precinct_device.box_counter
-    if counter not in (None, totals["sheets"]):
-        stderr.print(
-            f"The scanner counted {counter} sheets into the box, {totals['sheets']} are "
-            "recorded: count the paper in the box by hand.",
-            soft_wrap=True,
-            markup=False,
+        seconds = watch.seconds()
+        precinct_device.export(
+            issued=told(),
+            present=people,
+            save=lambda package: write_package(export, package),
         )
+        if seal:
+            precinct_device.seal(present=people)
+        totals, findings = precinct_device.totals(), precinct_device.findings()
+        shown = described(precinct_device)
+    _report(as_json, export, totals, {**shown, "findings": list(findings)}, outcomes, seconds)
+    if findings:
+        stderr.print(finding_words(shown, totals), soft_wrap=True, markup=False)
         raise typer.Exit(1)
 
 
@@ -186,22 +185,6 @@ def _day(
 
         play_day(device, tell, issued=issued, present=people)
     return dict(sent_back)
-
-
-def _issued(values: list[str]) -> dict[str, int]:
-    figures: dict[str, int] = {}
-    for value in values:
-        style, _, number = value.rpartition("=")
-        if not style or not (number.isascii() and number.isdecimal()):
-            raise typer.BadParameter(f"{value[:80]!r} is not STYLE=N", param_hint="--issued")
-        if len(number) > 6:
-            raise typer.BadParameter(
-                f"{value[:80]!r}: no precinct hands out a million papers", param_hint="--issued"
-            )
-        if style in figures:
-            raise typer.BadParameter(f"{style!r} is given twice", param_hint="--issued")
-        figures[style] = int(number)
-    return figures
 
 
 def _distinct(
@@ -234,18 +217,11 @@ def _paper(word: str | None, seen_by: str) -> bool | None:
     return word == "in-box"
 
 
-def _write(path: Path, package: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(package)
-    fresh.replace(path)
-
-
 def _report(
     as_json: bool,
     export: Path,
     totals: dict[str, Any],
-    counters: dict[str, int],
+    shown: Mapping[str, Any],
     sent_back: dict[str, int],
     seconds: Mapping[str, float],
 ) -> None:
@@ -253,16 +229,18 @@ def _report(
         emit_json(
             {
                 "package": str(export),
+                **shown,
                 "totals": totals,
-                "counters": counters,
                 "sent_back": sent_back,
                 "seconds": dict(seconds),
             }
         )
         return
+    counters = shown["counters"]
+    test = "" if shown["mode"] == Mode.OFFICIAL else " Test mode: these are no results."
     stdout.print(
         f"{counters['accepted']} sheets in the box, {counters['returned']} times returned, "
-        f"{counters['refused']} times refused. Signed results: {export}",
+        f"{counters['refused']} times refused. Signed results: {export}.{test}",
         soft_wrap=True,
         markup=False,
     )

@@ -13,12 +13,14 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import cv2
 from rich.progress import Progress, TaskID
 
 from console.definitions import load_definition
+from console.device_target import write_package
 from console.polling_day import play_day
 from firmware_sim.device import DeviceSetup, OutcomeKind, PrecinctDevice, SheetOutcome
 from firmware_sim.journal import Journal
@@ -139,7 +141,7 @@ def run_station(station: Station, url: str) -> StationResult:
                 randomness=secrets.token_bytes,
             )
             play_day(device, tell, issued=lambda: station.issued)
-            station.package.write_bytes(device.export(issued=station.issued))
+            device.export(issued=station.issued, save=partial(write_package, station.package))
             totals, counters = device.totals(), dict(device.counters)
     finally:
         feeder.close()

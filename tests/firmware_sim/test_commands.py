@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from console.cli import build_app
 from console.commands import device as device_command
+from console.device_words import issued_papers
 from firmware_sim.device import PrecinctDevice
 from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.journal import Journal
@@ -62,7 +63,7 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("figure", ["-1", "1.5", "\u0663", "1000000", "9" * 5000])
 def test_impossible_figures_of_papers_are_refused(figure: str) -> None:
     with pytest.raises(BadParameter):
-        device_command._issued([f"list={figure}"])
+        issued_papers([f"list={figure}"])
 
 
 def test_keys_life(tmp_path: Path) -> None:

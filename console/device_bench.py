@@ -1,0 +1,182 @@
+"""A precinct device put together from options: what every command of `ballotbench device` opens.
+
+Drivers and the reader are opened late: a refused option costs nothing, and a step that reads
+no sheet does not wait for the reader.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from console.common import stderr
+from console.errors import ConsoleError
+from console.officers import present, token_pin
+from console.removable import Following, open_medium, with_replacement
+from console.stopwatch import Stopwatch
+from election.definition import load_election
+from election.profile import load_profile
+from firmware_sim.device import DeviceSetup, PrecinctDevice
+from firmware_sim.device_keys import load_signer
+from firmware_sim.failures import Failure
+from firmware_sim.journal import Journal
+from firmware_sim.people import OpenSlot, PeopleRegister
+from firmware_sim.reading import ScannerSheetReader, SheetReaderLike
+from firmware_sim.voter import Question, VoterChoice
+from scanner.reading import SheetInterpretation
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOptions:
+    """What a command line says of a device; `ask_voter`: the terminal is the voter's screen."""
+
+    election: Path
+    precinct: str
+    journal: Path
+    keys: Path
+    device_id: str
+    scanner: str
+    printer: str
+    profile: str | None = None
+    medium: Path | None = None
+    replaces: Path | None = None
+    replaces_box: int | None = None
+    sensors: Path | None = None
+    ask_voter: bool = False
+    officers: tuple[str, ...] = ()
+    pin_file: Path | None = None
+    token_pin_file: Path | None = None
+
+    def people(self) -> list[OpenSlot]:
+        """Those named, their PINs checked; nobody where the keys have no register.
+
+        Raises:
+            ConsoleError, PeopleError: someone is not who they say.
+        """
+        return present(self.keys, self.officers, self.pin_file, precinct=self.precinct)
+
+    def setup(self, people: Sequence[OpenSlot]) -> DeviceSetup:
+        """Definition, rules, key and what is replaced; checked against each other.
+
+        Raises:
+            ElectionError, FirmwareError: one of them cannot be used.
+        """
+        definition = load_election(self.election)
+        setup = DeviceSetup(
+            definition,
+            load_profile(self.profile or definition.profile),
+            self.precinct,
+            load_signer(
+                self.keys,
+                self.device_id,
+                opened=people,
+                token_pin=token_pin(self.token_pin_file),
+            ),
+        )
+        setup = with_replacement(setup, self.keys, self.journal, self.replaces, self.replaces_box)
+        setup.check()
+        return setup
+
+
+@contextmanager
+def open_device(
+    options: DeviceOptions, setup: DeviceSetup, *, watch: Stopwatch, reads: bool
+) -> Iterator[PrecinctDevice]:
+    """The device, its journal and links open; released at the end.
+
+    Args:
+        reads: sheets will be read; the reader is then made before a sheet is drawn in.
+
+    Raises:
+        FirmwareError, HardwareError: something cannot be opened.
+    """
+    from hardware.feeder import open_feeder
+    from hardware.printer import open_printer
+
+    reader = _Reader(setup)
+    if reads:
+        reader.load()
+    removable = open_medium(setup, options.keys, options.medium)
+    feeder = open_feeder(options.scanner)
+    try:
+        with Journal(options.journal) as opened:
+            yield PrecinctDevice(
+                setup,
+                journal=watch.timed(opened, "journal"),
+                feeder=watch.timed(feeder, "link"),
+                reader=watch.timed(reader, "reading"),
+                printer=watch.timed(open_printer(options.printer), "printing"),
+                clock=lambda: datetime.now(UTC),
+                randomness=secrets.token_bytes,
+                people_identified=PeopleRegister.of(options.keys) is not None,
+                voter=TerminalVoter() if options.ask_voter else None,
+                sensors=FileSensors(options.sensors) if options.sensors else None,
+                medium=removable and watch.timed(Following(removable, opened), "medium"),
+            )
+    finally:
+        feeder.close()
+
+
+class FileSensors:
+    """Sensors whose conditions are lines of a file: a trainer writes `power_low` into it."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` may be missing: nothing is wrong then."""
+        self._path = path
+
+    def conditions(self) -> Collection[Failure]:
+        """The failures named in the file.
+
+        Raises:
+            ConsoleError: a line is no failure's name.
+        """
+        try:
+            lines = self._path.read_text(encoding="utf-8").split()
+        except FileNotFoundError:
+            return frozenset()
+        unknown = sorted(set(lines) - set(Failure))
+        if unknown:
+            raise ConsoleError(
+                f"{self._path}: {unknown[0][:40]!r} is no failure; known: {', '.join(Failure)}"
+            )
+        return frozenset(Failure(line) for line in lines)
+
+
+class TerminalVoter:
+    """The voter at a terminal: the question in three languages, one letter as the answer."""
+
+    def ask(self, question: Question) -> VoterChoice:
+        """Ask until the answer is r (take the sheet back) or c (cast it as it is)."""
+        for text in question.words.values():
+            stderr.print(text, markup=False, soft_wrap=True)
+        while True:
+            try:
+                answer = input("r: қайтару, вернуть, return / c: тастау, опустить, cast? ")
+            except EOFError:
+                return VoterChoice.RETURN
+            if answer.strip().lower() in ("r", "c"):
+                return VoterChoice.RETURN if answer.strip().lower() == "r" else VoterChoice.CAST
+
+
+class _Reader:
+    """The reader, made when it is first needed: it draws every ballot of the election."""
+
+    def __init__(self, setup: DeviceSetup) -> None:
+        self._setup = setup
+        self._reader: SheetReaderLike | None = None
+
+    def load(self) -> SheetReaderLike:
+        if self._reader is None:
+            from scanner.sheet import SheetReader
+
+            reader = SheetReader(self._setup.election, self._setup.profile)
+            self._reader = ScannerSheetReader(reader)
+        return self._reader
+
+    def read_images(self, images: Sequence[bytes]) -> SheetInterpretation:
+        """See `SheetReaderLike.read_images`."""
+        return self.load().read_images(images)
