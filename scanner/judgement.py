@@ -28,10 +28,11 @@ import numpy.typing as npt
 
 from election.layout import PageLayout, Target, TargetShape
 from scanner.defects import Line, Streak, beside_line, line_through, two_level
-from scanner.measure import Measurement, cut_out
+from scanner.measure import Measurement
 from scanner.probability import SIDE_INK, probability
 from scanner.reading import Flag, MarkClass, Thresholds
 from scanner.templates import INSET_MM, PageTemplates, ScaledTemplates, distance_mm
+from scanner.windows import cut_out
 
 Gray = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]

@@ -13,6 +13,7 @@ stands at a slant is turned straight before (`scanner.reader`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -21,12 +22,15 @@ import numpy.typing as npt
 
 from scanner.registration import Registration
 from scanner.templates import (
+    POINTS,
     PRINT,
+    Outline,
     PageTemplates,
     ScaledTemplates,
     area_points,
     sample,
 )
+from scanner.windows import Sums, cut_out, darkest_around, inked, stacked, sums_at, totals
 
 Gray = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -52,6 +56,8 @@ ASKED = 5
 OUTLINE_SEEN = 0.6
 #: The place in a window's sorted grey levels that is its paper, and how darkly it may be.
 PAPER_QUANTILE = 0.8
+#: The places about a place and itself, (dy, dx), row by row: the middle one is number 4.
+_AROUND = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)], dtype=np.int64)
 DARKEST_PAPER = 0.6
 
 
@@ -104,26 +110,29 @@ def measure(gray: Gray, fit: Registration, templates: PageTemplates) -> Measurem
     count = x.size
     height, width = scaled.size
     corner = placed.centre - (height // 2, width // 2)
-    own = cut_out(gray, corner, scaled.size, round(fit.paper))
+    own = stacked(cut_out(gray, corner, scaled.size, round(fit.paper)))
     limit = np.clip(DARK * fit.contrast / FULL_BLACK, LEAST_DARK, DARK)
     ink_level = placed.paper * (1 - limit)
     light_level = placed.paper * (1 - limit * LIGHT)
-    ink = ink_level.astype(np.uint8)[:, None, None]
-    light = light_level.astype(np.uint8)[:, None, None]
-    core = own[:, scaled.core[0], scaled.core[1]]
+    core = own.take(scaled.core, axis=0)
+    dark, darkish = (
+        totals(inked(core, level.astype(np.uint8), scaled.inside))
+        for level in (ink_level, light_level)
+    )
     free = np.maximum(scaled.free, 1)
     sides = np.full((count, 4), np.nan)
-    for k, (mask, (rows, columns)) in enumerate(zip(scaled.beside, scaled.sides, strict=False)):
-        inked = _sums((own[:, rows, columns] < ink).view(np.uint8) & mask)
-        known = scaled.beside_free[:, k] > 0
-        sides[known, k] = inked[known] / scaled.beside_free[known, k]
+    if scaled.around.size:
+        beside = inked(own.take(scaled.around, axis=0), ink_level.astype(np.uint8), scaled.ring)
+        ink_beside = np.stack([totals(beside[part]) for part in scaled.parts], axis=1)
+        known = scaled.ring_free > 0
+        np.divide(ink_beside, scaled.ring_free, out=sides, where=known)
     write_in = np.full(count, np.nan, np.float32)
     if templates.areas.size:
         moved = (placed.shift / (px_y, px_x))[templates.areas]
         write_in[templates.areas] = _write_ins(gray, fit, templates, moved)
     return Measurement(
-        scores=(_sums((core < ink).view(np.uint8) & scaled.inside) / free).astype(np.float32),
-        light=(_sums((core < light).view(np.uint8) & scaled.inside) / free).astype(np.float32),
+        scores=(dark / free).astype(np.float32),
+        light=(darkish / free).astype(np.float32),
         sides=sides.astype(np.float32),
         x_px=(np.rint(x) + placed.fine[:, 1]).astype(np.float32),
         y_px=(np.rint(y) + placed.fine[:, 0]).astype(np.float32),
@@ -180,61 +189,41 @@ def _place(
     windows = cut_out(
         gray, expected - (high // 2, wide_px // 2), scaled.search_size, round(fit.paper)
     )
-    count = expected.shape[0]
     paper = _paper(windows, fit.paper)
+    stack = stacked(windows)
     # Lines are widened a little, so that points of a coarse search meet them at all.
-    widen = np.ones((2 * scaled.widen + 1,) * 2, np.uint8)
-    wide = np.asarray(cv2.erode(windows.reshape(-1, wide_px), widen), np.uint8).ravel()
-    search = scaled.search
-    contrast = _contrast(wide, search.line, search.halo)
-    best = np.argmax(contrast, axis=1)
-    # All points, on the eight places around and the place itself.
-    around = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)], dtype=np.int64)
-    limit = scaled.reach - 1
-    shift = np.clip(search.shifts[best], -limit, limit)
-    near = shift[:, None, :] + around
-    move = near[:, :, 0] * wide_px + near[:, :, 1]
-    close = _contrast(
-        windows.ravel(), scaled.line[:, :, None] + move, scaled.halo[:, :, None] + move
-    )
-    rows = np.arange(count)
-    at = np.argmax(close, axis=1)
-    sure = contrast[rows, best] / paper >= SURE_OUTLINE
-    shift = shift + around[at]
-    fine = shift + _peak(close.reshape(count, 3, 3), at)
+    wide = darkest_around(stack, wide_px, scaled.widen)
+    search, count = scaled.search, expected.shape[0]
+    targets = np.arange(count)
+    contrast = _contrast(wide, scaled.outlines, None)
+    best = np.argmax(contrast, axis=0)
+    sure = contrast[best, targets] / float(POINTS // 2) / paper >= SURE_OUTLINE
+    # All points, on the eight places around and the place itself: targets of a page are
+    # shifted much alike, so few different places come up.
+    near = search.keys[best][:, None] + (_AROUND @ (search.side, 1))
+    wanted = np.zeros(search.moves.size, bool)
+    wanted[near] = True
+    number = np.cumsum(wanted) - 1
+    close = _contrast(stack, scaled.outlines, search.moves[wanted])
+    close_by = close[number[near], targets[:, None]] / float(POINTS)
+    at = np.argmax(close_by, axis=1)
+    shift = search.shifts[best] + _AROUND[at]
+    fine = shift + _peak(close_by, at)
     shift, fine, kept = _agree(shift, fine, sure, neighbours, NEIGHBOUR_MM * scaled.px_x)
     shift = np.clip(shift, -scaled.reach, scaled.reach)
-    move = shift[:, 0] * wide_px + shift[:, 1]
-    line, limit_level = scaled.line + move, paper * (1 - PRINT)
-    seen = wide.take(line) < limit_level
-    dark = windows.ravel().take(line) < limit_level
+    line = (scaled.line + shift @ (wide_px, 1)) * count + targets
+    limit_level = paper * (1 - PRINT)
+    dark = stack.ravel().take(line) < limit_level
+    seen = wide.ravel().take(line - scaled.margin * count) < limit_level
     return _Placed(
         centre=expected + shift,
         shift=shift,
         fine=fine,
         sure=sure & kept,
-        seen=seen.mean(axis=0).astype(np.float32),
-        dark=dark.mean(axis=0).astype(np.float32),
+        seen=(totals(seen.view(np.uint8)) / POINTS).astype(np.float32),
+        dark=(totals(dark.view(np.uint8)) / POINTS).astype(np.float32),
         paper=paper,
     )
-
-
-def cut_out(gray: Gray, corner: Index, size: tuple[int, int], outside: int) -> Gray:
-    """Equal windows uint8[n, h, w] at `corner` int64[n, 2] (y, x); `outside` beyond the scan."""
-    height, width = gray.shape
-    low = corner.min(axis=0)
-    high = corner.max(axis=0) + size
-    if low.min() < 0 or high[0] > height or high[1] > width:
-        before = np.clip(-low, 0, max(gray.shape) + max(size))
-        after = np.clip(high - (height, width), 0, max(gray.shape) + max(size))
-        (top, left), (bottom, right) = before.tolist(), after.tolist()
-        border = cv2.BORDER_CONSTANT
-        framed = cv2.copyMakeBorder(gray, top, bottom, left, right, border, value=outside)
-        gray = np.asarray(framed, np.uint8)
-        corner = np.clip(corner + before, 0, np.array(gray.shape) - size)
-    view = np.lib.stride_tricks.sliding_window_view(gray, size)
-    result: Gray = view[corner[:, 0], corner[:, 1]]
-    return result
 
 
 def _paper(windows: Gray, page_paper: float) -> Shares:
@@ -246,27 +235,33 @@ def _paper(windows: Gray, page_paper: float) -> Shares:
     return np.clip(light, np.float32(DARKEST_PAPER * page_paper), np.float32(255.0))
 
 
-def _contrast(flat: Gray, line: Index, halo: Index) -> Floats:
-    """How much darker the outline's points are than the white beside, grey levels [n, s]."""
-    inside = flat.take(line).sum(axis=0, dtype=np.int32)
-    beside = flat.take(halo).sum(axis=0, dtype=np.int32)
-    result: Floats = (beside - inside) / float(line.shape[0])
+def _contrast(stack: Gray, outlines: Sequence[Outline], moves: Index | None) -> Sums:
+    """How much darker each outline's points are than the white beside, sums of grey levels
+    int32[s, n], at the shifts `moves` int64[s] (None: coarsely, at those of the search)."""
+    result = np.empty((0, 0), np.int32)
+    for outline in outlines:
+        own = stack if len(outlines) == 1 else stack.take(outline.members, axis=1)
+        if moves is None:
+            line, halo = outline.coarse_line, outline.coarse_halo
+        else:
+            line, halo = (half[:, None] + moves for half in (outline.line, outline.halo))
+        found = sums_at(own, halo) - sums_at(own, line)
+        if len(outlines) == 1:
+            return found
+        if not result.size:
+            result = np.empty((found.shape[0], stack.shape[1]), np.int32)
+        result[:, outline.members] = found
     return result
 
 
-def _peak(around: Floats, at: Index) -> Floats:
-    """Where between whole pixels a score peaks: parabolas through the middle row and column
-    of float64[n, 3, 3]; zero where the best place is on the rim."""
-    rows = np.arange(around.shape[0])
-    out = np.zeros((rows.size, 2))
-    for axis, low, mid, high in (
-        (0, around[rows, 0, 1], around[rows, 1, 1], around[rows, 2, 1]),
-        (1, around[rows, 1, 0], around[rows, 1, 1], around[rows, 1, 2]),
-    ):
-        bend = low - 2 * mid + high
-        part = 0.5 * (low - high) / np.where(bend < -1e-9, bend, -np.inf)
-        out[:, axis] = np.where(at == 4, np.clip(part, -0.5, 0.5), 0.0)
-    return out
+def _peak(around: Floats, at: npt.NDArray[np.intp]) -> Floats:
+    """Where between whole pixels a score peaks, (y, x): parabolas through the middle column
+    and row of float64[n, 9] (three rows of three); zero where the best is on the rim."""
+    low, middle, high = around[:, (1, 3)], around[:, 4:5], around[:, (7, 5)]
+    bend = low - 2 * middle + high
+    part = 0.5 * (low - high) / np.where(bend < -1e-9, bend, -np.inf)
+    held = np.minimum(np.maximum(part, -0.5), 0.5)
+    return np.where((at == 4)[:, None], held, 0.0)
 
 
 def _agree(
@@ -283,19 +278,14 @@ def _agree(
     """
     if not sure.any():
         return np.zeros_like(shift), np.zeros_like(fine), sure
-    asked = sure[neighbours]
-    # The first `ASKED` sure ones of each row; all sure ones where the row has none.
-    asked &= np.cumsum(asked, axis=1) <= ASKED
-    values = np.where(asked[:, :, None], shift[neighbours].astype(np.float64), np.inf)
-    values.sort(axis=1)
-    number = asked.sum(axis=1)
-    middle = np.maximum(number - 1, 0) // 2
-    rows = np.arange(shift.shape[0])
-    expected = (values[rows, middle] + values[rows, number // 2]) / 2
-    lonely = number == 0
-    expected[lonely] = np.median(shift[sure], axis=0)
-    # With an even number the upper middle may not exist.
-    expected = np.where(np.isfinite(expected), expected, values[rows, middle])
+    nearest = neighbours[:, :ASKED]
+    ordered = np.sort(shift.T[:, nearest], axis=2)
+    asked = nearest.shape[1]
+    expected = (ordered[:, :, (asked - 1) // 2] + ordered[:, :, asked // 2]).T / 2
+    # Where not all of the nearest are sure, others are asked instead.
+    rest = np.flatnonzero(~sure[nearest].all(axis=1))
+    if rest.size:
+        expected[rest] = _median_of_sure(shift, sure, neighbours[rest])
     kept = sure & (np.hypot(*(shift - expected).T) <= tolerance_px)
     whole = np.rint(expected).astype(np.int64)
     return (
@@ -305,10 +295,22 @@ def _agree(
     )
 
 
-def _sums(masked: Gray) -> Floats:
-    """Sums over each window of values 0 and 1, float64[n]."""
-    flat = np.ascontiguousarray(masked).reshape(masked.shape[0], -1)
-    return cv2.reduce(flat, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0].astype(np.float64)
+def _median_of_sure(shift: Index, sure: npt.NDArray[np.bool_], neighbours: Index) -> Floats:
+    """The median shift of the first `ASKED` sure neighbours of each row of int64[m, k]; of all
+    sure targets where a row has none."""
+    asked = sure[neighbours]
+    asked &= np.cumsum(asked, axis=1) <= ASKED
+    values = np.where(asked[:, :, None], shift[neighbours].astype(np.float64), np.inf)
+    values.sort(axis=1)
+    number = asked.sum(axis=1)
+    middle = np.maximum(number - 1, 0) // 2
+    rows = np.arange(neighbours.shape[0])
+    expected = (values[rows, middle] + values[rows, number // 2]) / 2
+    lonely = number == 0
+    if lonely.any():
+        expected[lonely] = np.median(shift[sure], axis=0)
+    # With an even number the upper middle may not exist.
+    return np.where(np.isfinite(expected), expected, values[rows, middle])
 
 
 def _write_ins(gray: Gray, fit: Registration, templates: PageTemplates, moved_mm: Floats) -> Shares:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from election.layout import PageLayout, Target
+from scanner.windows import stacked
 
 Gray = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -54,16 +57,34 @@ SETS_KEPT = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """A grid of shifts tried for every target.
+class Outline:
+    """One printed shape, and the targets that have it.
 
-    `shifts` int64[s, 2] (dy, dx) px; `line` and `halo` int64[k, n, s]: flat places in a
-    stack of windows uint8[n, h, w] of the outline's ink and of white beside it.
+    `members` int64[m]: those targets. `line` and `halo` int64[k]: flat places in a search
+    window, at shift (0, 0), of the outline's ink and of white beside it. `coarse_line` and
+    `coarse_halo` int64[k / 2, s]: half of them at each shift of the first search, counted
+    from `ScaledTemplates.margin`.
+    """
+
+    members: Index
+    line: Index
+    halo: Index
+    coarse_line: Index
+    coarse_halo: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Shifts tried for every target, (dy, dx) px, nearest first.
+
+    `shifts` int64[s, 2]; `keys` int64[s] number them in a square of `side` × `side` shifts
+    about (0, 0); `moves` int64[side²] are all its shifts as steps in a flat window.
     """
 
     shifts: Index
-    line: Index
-    halo: Index
+    keys: Index
+    side: int
+    moves: Index
 
 
 @dataclass(frozen=True)
@@ -72,41 +93,44 @@ class ScaledTemplates:
 
     Two windows are cut out about each target, all of odd sides: one of `search_size` (h, w)
     px to find its outline in, `reach` px being the greatest shift and `widen` px how far ink
-    is widened for it; then, where the outline is, one of `size` to measure in. `line` and
-    `halo` int64[k, n]: flat places in search windows for shift (0, 0).
+    is widened for it (from place `margin` on); then, where the outline is, one of `size` to
+    measure in. `line` int64[k, n]: each target's own `Outline.line`.
 
-    `inside` uint8[n, h', w'] is 255 where a voter's ink counts, in the middle of the window
-    (`core`); `beside` likewise in its four `sides` (above, below, left, right), empty where
-    the print beside targets is not known. `free` int64[n] and `beside_free` int64[n, 4]
-    count those pixels.
+    `inside` uint8[p, n] is 255 where a voter's ink counts, at the flat places `core` int64[p]
+    of that window; `ring` uint8[q, n] likewise beside the target, at `around` int64[q]: above,
+    below, left and right of it, as `parts` share them out; empty where the print beside
+    targets is not known. `free` int64[n] and `ring_free` int64[n, 4] count those pixels.
     """
 
     px_x: float
     px_y: float
     widen: int
+    margin: int
     reach: int
     search_size: tuple[int, int]
     size: tuple[int, int]
     search: Search
+    outlines: tuple[Outline, ...]
     line: Index
-    halo: Index
-    core: tuple[slice, slice]
+    core: Index
     inside: Gray
     free: Index
-    sides: tuple[tuple[slice, slice], ...]
-    beside: tuple[Gray, ...]
-    beside_free: Index
+    around: Index
+    parts: tuple[slice, ...]
+    ring: Gray
+    ring_free: Index
 
     def inside_of(self, index: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
         """`inside` of one target as bool of a window's shape, middles aligned."""
-        mask = self.inside[index]
+        mask = np.zeros(self.size, bool)
+        mask.ravel()[self.core] = self.inside[:, index] > 0
         out = np.zeros(shape, bool)
         high, wide = min(shape[0], mask.shape[0]), min(shape[1], mask.shape[1])
         to = ((shape[0] - high) // 2, (shape[1] - wide) // 2)
         at = ((mask.shape[0] - high) // 2, (mask.shape[1] - wide) // 2)
-        out[to[0] : to[0] + high, to[1] : to[1] + wide] = (
-            mask[at[0] : at[0] + high, at[1] : at[1] + wide] > 0
-        )
+        out[to[0] : to[0] + high, to[1] : to[1] + wide] = mask[
+            at[0] : at[0] + high, at[1] : at[1] + wide
+        ]
         return out
 
 
@@ -258,82 +282,103 @@ def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledT
         for side, px in ((tallest, px_y), (widest, px_x))
     ]
     search_size = (2 * half[0] + 1, 2 * half[1] + 1)
-    line, halo = _points(page, scale, halo_mm, search_size)
-    step = max(1, round(SEARCH_STEP_MM * ppm))
+    widen = max(1, round(WIDEN_MM * ppm))
+    margin = widen * (search_size[1] + 1)
+    search = _search(reach, max(1, round(SEARCH_STEP_MM * ppm)), search_size[1])
+    outlines = _outlines(page, scale, halo_mm, search_size, search, margin)
+    line = np.empty((POINTS, len(targets)), np.int64)
+    for outline in outlines:
+        line[:, outline.members] = outline.line[:, None]
+
+    mid_y = math.ceil((tallest / 2 + RING_MM[1]) * px_y)
+    mid_x = math.ceil((widest / 2 + RING_MM[1]) * px_x)
+    size = (2 * mid_y + 1, 2 * mid_x + 1)
+    inside, ring = _masks(page, px_x, px_y, mid_y, mid_x)
+    core = np.flatnonzero(inside.any(axis=0))
+    inner_y = math.floor((min(t.height_mm for t in targets) / 2 + RING_MM[0]) * px_y)
+    inner_x = math.floor((min(t.width_mm for t in targets) / 2 + RING_MM[0]) * px_x)
+    # Every other pixel both ways: strokes are several pixels wide.
+    everything = slice(None, None, 2)
+    places = np.arange(size[0] * size[1]).reshape(size)
+    sides = [
+        places[rows, columns].ravel()
+        for rows, columns in (
+            (slice(0, mid_y - inner_y, 2), everything),
+            (slice(mid_y + inner_y + 1, None, 2), everything),
+            (everything, slice(0, mid_x - inner_x, 2)),
+            (everything, slice(mid_x + inner_x + 1, None, 2)),
+        )
+    ]
+    if page.blank is None:
+        sides = [side[:0] for side in sides]
+    around = np.concatenate(sides)
+    ends = np.cumsum([0, *(side.size for side in sides)]).tolist()
+    parts = tuple(slice(a, b) for a, b in pairwise(ends))
+    ring_at = stacked(ring).take(around, axis=0)
+    free = [np.count_nonzero(ring_at[part], axis=0) for part in parts]
+    return ScaledTemplates(
+        px_x=px_x,
+        px_y=px_y,
+        widen=widen,
+        margin=margin,
+        reach=reach,
+        search_size=search_size,
+        size=size,
+        search=search,
+        outlines=outlines,
+        line=line,
+        core=core,
+        inside=stacked(inside).take(core, axis=0),
+        free=np.count_nonzero(inside, axis=(1, 2)).astype(np.int64),
+        around=around,
+        parts=parts,
+        ring=ring_at,
+        ring_free=np.stack(free, axis=1).astype(np.int64),
+    )
+
+
+def _search(reach: int, step: int, width: int) -> Search:
+    """The first search's shifts: `step` px apart, in windows `width` px wide."""
     steps = (reach - 2) // step
     axis = np.arange(-steps, steps + 1) * step
     shifts = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     # Of equally good places the nearest one: it comes first.
     shifts = shifts[np.argsort(np.hypot(*shifts.T), kind="stable")]
-    move = shifts @ (search_size[1], 1)
-    # Half the points tell where an outline lies roughly; all of them are used to place it.
-    search = Search(shifts, line[::2, :, None] + move, halo[::2, :, None] + move)
-
-    mid_y = math.ceil((tallest / 2 + RING_MM[1]) * px_y)
-    mid_x = math.ceil((widest / 2 + RING_MM[1]) * px_x)
-    inside, ring = _masks(page, px_x, px_y, mid_y, mid_x)
-    core_y, core_x = math.ceil(tallest / 2 * px_y), math.ceil(widest / 2 * px_x)
-    core = (
-        slice(mid_y - core_y, mid_y + core_y + 1),
-        slice(mid_x - core_x, mid_x + core_x + 1),
-    )
-    inner_y = math.floor((min(t.height_mm for t in targets) / 2 + RING_MM[0]) * px_y)
-    inner_x = math.floor((min(t.width_mm for t in targets) / 2 + RING_MM[0]) * px_x)
-    # Every other pixel both ways: strokes are several pixels wide.
-    everything = slice(None, None, 2)
-    sides = (
-        (slice(0, mid_y - inner_y, 2), everything),
-        (slice(mid_y + inner_y + 1, None, 2), everything),
-        (everything, slice(0, mid_x - inner_x, 2)),
-        (everything, slice(mid_x + inner_x + 1, None, 2)),
-    )
-    beside = tuple(np.ascontiguousarray(ring[:, r, c]) for r, c in sides)
-    return ScaledTemplates(
-        px_x=px_x,
-        px_y=px_y,
-        widen=max(1, round(WIDEN_MM * ppm)),
-        reach=reach,
-        search_size=search_size,
-        size=(2 * mid_y + 1, 2 * mid_x + 1),
-        search=search,
-        line=line,
-        halo=halo,
-        core=core,
-        inside=np.ascontiguousarray(inside[:, core[0], core[1]]),
-        free=np.count_nonzero(inside, axis=(1, 2)).astype(np.int64),
-        sides=sides,
-        beside=beside if page.blank is not None else (),
-        beside_free=np.stack([np.count_nonzero(b, axis=(1, 2)) for b in beside], axis=1).astype(
-            np.int64
-        ),
-    )
+    side = 2 * reach + 1
+    every = np.arange(-reach, reach + 1)
+    moves = (every[:, None] * width + every).ravel()
+    return Search(shifts, (shifts + reach) @ (side, 1), side, moves)
 
 
-def _points(
-    page: PageTemplates, scale: Floats, halo_mm: float, size: tuple[int, int]
-) -> tuple[Index, Index]:
-    """Places of each outline's ink and of white beside it in a stack of windows of `size`."""
-    shapes: dict[tuple[str, float, float], tuple[Index, Index]] = {}
-    lines, halos = [], []
-    for target in page.layout.targets:
-        shape = (target.shape, target.width_mm, target.height_mm)
-        if shape not in shapes:
-            line = _outline(target, -LINE_MM / 2, POINTS)
-            outer = _outline(target, halo_mm - LINE_MM / 2, POINTS // 2)
-            inner = _outline(target, -halo_mm - LINE_MM / 2, POINTS // 2)
-            beside = np.concatenate([outer, inner])
-            shapes[shape] = (
-                np.rint(line * scale).astype(np.int64),
-                np.rint(beside * scale).astype(np.int64),
+def _outlines(
+    page: PageTemplates,
+    scale: Floats,
+    halo_mm: float,
+    size: tuple[int, int],
+    search: Search,
+    margin: int,
+) -> tuple[Outline, ...]:
+    """The page's printed shapes in search windows of `size`."""
+    members: dict[tuple[str, float, float], list[int]] = {}
+    for i, target in enumerate(page.layout.targets):
+        members.setdefault((target.shape, target.width_mm, target.height_mm), []).append(i)
+    shifts = search.moves[search.keys]
+    outlines = []
+    for own in members.values():
+        target = page.layout.targets[own[0]]
+        outer = _outline(target, halo_mm - LINE_MM / 2, POINTS // 2)
+        inner = _outline(target, -halo_mm - LINE_MM / 2, POINTS // 2)
+        line, halo = (
+            np.rint(points * scale).astype(np.int64) @ (size[1], 1) + size[0] * size[1] // 2
+            for points in (
+                _outline(target, -LINE_MM / 2, POINTS),
+                np.concatenate([outer, inner]),
             )
-        lines.append(shapes[shape][0])
-        halos.append(shapes[shape][1])
-    first = np.arange(len(lines), dtype=np.int64)[:, None] * (size[0] * size[1])
-    line_at, halo_at = (
-        first + (p[:, :, 0] + size[0] // 2) * size[1] + p[:, :, 1] + size[1] // 2
-        for p in (np.array(lines), np.array(halos))
-    )
-    return np.ascontiguousarray(line_at.T), np.ascontiguousarray(halo_at.T)
+        )
+        # Half the points tell where an outline lies roughly; all of them are used to place it.
+        coarse = [half[::2, None] + shifts - margin for half in (line, halo)]
+        outlines.append(Outline(np.array(own), line, halo, coarse[0], coarse[1]))
+    return tuple(outlines)
 
 
 def _masks(
