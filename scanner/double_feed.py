@@ -16,7 +16,7 @@ import numpy.typing as npt
 from election.geometry import LONG_MM, SHORT_MM
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.page_form import EdgeForm
-from scanner.timing_marks import Candidates, Gray, best_line, chain
+from scanner.timing_marks import Candidates, Gray, best_line, chain, middle
 
 if TYPE_CHECKING:
     from scanner.registration import Registration
@@ -55,7 +55,7 @@ def check_second_row(
     if member.size - np.count_nonzero(member) < SECOND_ROW_SHARE * count or not member.any():
         return
     # Across the edge both rows' middles, so that marks of any length and cut ones compare.
-    own = float(np.median(((found.low + found.high) / 2)[member]))
+    own = middle(((found.low + found.high) / 2)[member])
     other = ~member
     rest = Candidates(
         found.along[other], found.across[other], found.low[other], found.high[other], found.step
@@ -63,10 +63,12 @@ def check_second_row(
     second, _ = best_line(rest, ppm, float(found.along.mean()), count)
     if np.count_nonzero(second) < SECOND_ROW_SHARE * count:
         return
-    apart = abs(float(np.median(((rest.low + rest.high) / 2)[second])) - own)
+    apart = abs(middle(((rest.low + rest.high) / 2)[second]) - own)
+    if apart < ROWS_APART_MM * ppm:
+        return
     pitch = (edge.along_mm[-1] - edge.along_mm[0]) / (count - 1) * ppm
     even, _ = chain(np.sort(rest.along[second]), pitch)
-    if apart < ROWS_APART_MM * ppm or even.size < SECOND_ROW_SHARE * count:
+    if even.size < SECOND_ROW_SHARE * count:
         return
     raise PageRefusedError(
         RefusalReason.TWO_SHEETS,

@@ -30,6 +30,7 @@ from scanner.timing_marks import (
     paper_and_threshold,
     refine,
     straight,
+    straight_at,
 )
 
 MM_PER_INCH = 25.4
@@ -53,6 +54,13 @@ MAX_SLIP_PITCHES = 0.75
 SHIFT_MARGIN_PITCHES = 0.5
 #: A scan longer than the paper by more than this share holds more than one sheet.
 TWO_SHEETS_SHARE = 1.35
+
+
+#: Marks found on one edge's line: its form, places along and across, px, and its slope.
+_Line = tuple[EdgeForm, Floats, Floats, float]
+_Crossings = dict[tuple[Edge, Edge], tuple[float, float]]
+_SIDES: tuple[Edge, ...] = ("left", "right")
+_ROWS: tuple[Edge, ...] = ("top", "bottom")
 
 
 @dataclass(frozen=True)
@@ -155,14 +163,15 @@ def _register(
     height, width = gray.shape
     searched = []
     slopes = []
-    for name, edge in form.by_edge.items():
-        found = find_candidates(gray, edge, ppm, threshold, step, deep=deep)
+    edges = form.by_edge
+    candidates = find_candidates(gray, tuple(edges.values()), ppm, threshold, step, deep=deep)
+    for (name, edge), found in zip(edges.items(), candidates, strict=True):
         centre = (height if name in ("left", "right") else width) / 2
         member, slope = best_line(found, ppm, centre, edge.along_mm.size)
         check_second_row(found, member, edge, ppm)
         searched.append((edge, found, member))
         slopes.append(slope)
-    lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]] = {}
+    lines: dict[Edge, _Line] = {}
     inks = []
     for (edge, _, _), coarse, (along, across, ink) in zip(
         searched, slopes, refine(gray, ppm, searched), strict=True
@@ -178,7 +187,8 @@ def _register(
     skew = _skew(lines)
     if abs(skew) > thresholds.max_skew_deg:
         raise _too_skewed(skew, thresholds)
-    marks = {name: _number(name, lines, form) for name in lines}
+    crossings = _crossings(lines)
+    marks = {name: _number(name, line, crossings) for name, line in lines.items()}
     return _fit(marks, form, paper, middle(np.concatenate(inks)), skew, thresholds)
 
 
@@ -189,8 +199,9 @@ def tilt_of(gray: Gray, form: PageForm) -> float | None:
     _, threshold = paper_and_threshold(gray)
     step = max(1, round(ppm / SEARCH_PX_PER_MM))
     seen: list[tuple[int, float]] = []
-    for name, edge in form.by_edge.items():
-        found = find_candidates(gray, edge, ppm, threshold, step, deep=True)
+    edges = form.by_edge
+    candidates = find_candidates(gray, tuple(edges.values()), ppm, threshold, step, deep=True)
+    for (name, edge), found in zip(edges.items(), candidates, strict=True):
         centre = (gray.shape[0] if name in ("left", "right") else gray.shape[1]) / 2
         member, slope = best_line(found, ppm, centre, edge.along_mm.size)
         if member.sum() >= TILT_SEEN_MARKS:
@@ -199,7 +210,7 @@ def tilt_of(gray: Gray, form: PageForm) -> float | None:
     return max(seen)[1] if seen else None
 
 
-def _check_edges(lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]) -> None:
+def _check_edges(lines: dict[Edge, _Line]) -> None:
     """Every edge needs most of its marks; a page with one good edge and a bare one is cut."""
     shares = {name: along.size / edge.along_mm.size for name, (edge, along, _, _) in lines.items()}
     worst = min(shares, key=lambda name: shares[name])
@@ -222,7 +233,7 @@ def _too_skewed(degrees: float, thresholds: Thresholds) -> PageRefusedError:
     )
 
 
-def _skew(lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]) -> float:
+def _skew(lines: dict[Edge, _Line]) -> float:
     """Rotation in degrees: the mean over the edges' own slopes (signs brought together)."""
     angles = [
         math.degrees(math.atan(slope)) * (-1.0 if name in ("left", "right") else 1.0)
@@ -231,14 +242,15 @@ def _skew(lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]) -> float:
     return float(np.mean(angles))
 
 
-def _number(
-    name: Edge, lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]], form: PageForm
-) -> EdgeMarks:
-    """Chain the marks of one edge and number them from the crossing with its neighbour edge."""
-    edge, along, across, slope = lines[name]
+def _number(name: Edge, line: _Line, crossings: _Crossings) -> EdgeMarks:
+    """Chain the marks of one edge and number them from the crossing with its neighbour edge.
+
+    `crossings`: see `_crossings`.
+    """
+    edge, along, across, slope = line
     count = edge.along_mm.size
     pitch_mm = (edge.along_mm[-1] - edge.along_mm[0]) / (count - 1)
-    steps = np.diff(along)
+    steps = along[1:] - along[:-1]
     guess = (along[-1] - along[0]) / (edge.along_mm[-1] - edge.along_mm[0]) * pitch_mm
     near = steps[(steps > 0.6 * guess) & (steps < 1.5 * guess)]
     pitch = middle(near) if near.size >= 4 else guess
@@ -258,13 +270,14 @@ def _number(
             "scan the whole sheet again",
         )
     # Where this edge's line meets the neighbouring edges' lines is a known place in mm.
-    first = _crossing(name, "top" if name in ("left", "right") else "left", lines)
+    upright = name in ("left", "right")
     ends = []
+    first = crossings.get((name, "top" if upright else "left"))
     if first is not None:
         where, reference_mm = first
         offset_mm = (along[0] - where) / pitch * pitch_mm + reference_mm
         ends.append((offset_mm - edge.along_mm[0]) / pitch_mm - numbers[0])
-    last = _crossing(name, "bottom" if name in ("left", "right") else "right", lines)
+    last = crossings.get((name, "bottom" if upright else "right"))
     if last is not None:
         where, reference_mm = last
         offset_mm = reference_mm - (where - along[-1]) / pitch * pitch_mm
@@ -300,23 +313,28 @@ def _shift(name: Edge, span: int, count: int, ends: list[float], spare: int) -> 
     return distance[0][1]
 
 
-def _crossing(
-    name: Edge, other: Edge, lines: dict[Edge, tuple[EdgeForm, Floats, Floats, float]]
-) -> tuple[float, float] | None:
-    """Where edge `name` (its place along, px) meets edge `other`, and that place in mm."""
-    if other not in lines:
-        return None
-    _, along_a, across_a, slope_a = lines[name]
-    edge_b, along_b, across_b, slope_b = lines[other]
-    # a: across = A + slope_a·along ; b likewise with the axes exchanged. The near ends of
-    # both are used, so that bent paper is followed.
-    near_a = np.argsort(np.abs(along_a - middle(across_b)))[:8]
-    near_b = np.argsort(np.abs(along_b - middle(across_a)))[:8]
-    a0 = middle(across_a[near_a] - slope_a * along_a[near_a])
-    b0 = middle(across_b[near_b] - slope_b * along_b[near_b])
-    # along_a = across_b = b0 + slope_b·along_b ; along_b = across_a = a0 + slope_a·along_a
-    place = (b0 + slope_b * a0) / (1 - slope_a * slope_b)
-    return place, edge_b.reference_mm
+def _crossings(lines: dict[Edge, _Line]) -> _Crossings:
+    """Where each edge meets its neighbours: for (edge, neighbour) the place along the edge,
+    px, and that place in mm."""
+    middles = {name: middle(across) for name, (_, _, across, _) in lines.items()}
+    found: _Crossings = {}
+    for side in _SIDES:
+        for row in _ROWS:
+            if side not in lines or row not in lines:
+                continue
+            edge_a, along_a, across_a, slope_a = lines[side]
+            edge_b, along_b, across_b, slope_b = lines[row]
+            # a: across = A + slope_a·along ; b likewise with the axes exchanged. The near
+            # ends of both are used, so that bent paper is followed.
+            near_a = np.abs(along_a - middles[row]).argsort()[:8]
+            near_b = np.abs(along_b - middles[side]).argsort()[:8]
+            a0 = middle(across_a[near_a] - slope_a * along_a[near_a])
+            b0 = middle(across_b[near_b] - slope_b * along_b[near_b])
+            # along_a = across_b = b0 + slope_b·along_b ; along_b = across_a = a0 + …
+            square = 1 - slope_a * slope_b
+            found[side, row] = (b0 + slope_b * a0) / square, edge_b.reference_mm
+            found[row, side] = (a0 + slope_a * b0) / square, edge_a.reference_mm
+    return found
 
 
 def _fit(
@@ -336,10 +354,10 @@ def _fit(
         mm = edge.along_mm[found.index]
         px_per_mm = straight(mm, found.along)[0]
         scale.append(px_per_mm)
-        along, across, keep, misfit = _clean(mm, found.along, found.across, px_per_mm)
+        mm, places, misfit = _clean(mm, np.stack([found.along, found.across]), px_per_mm)
         squares.append(misfit / px_per_mm)
-        missing += edge.along_mm.size - int(keep.sum())
-        curves[name] = _curve(name, mm[keep], along, across, form)
+        missing += edge.along_mm.size - mm.size
+        curves[name] = _curve(name, mm, places, form)
     if "bottom" not in curves:
         curves["bottom"] = _straight_bottom(curves, form)
     residual = float(np.sqrt(np.mean(np.concatenate(squares) ** 2)))
@@ -362,48 +380,43 @@ def _fit(
     )
 
 
-def _clean(
-    mm: Floats, along: Floats, across: Floats, px_per_mm: float
-) -> tuple[Floats, Floats, npt.NDArray[np.bool_], Floats]:
+def _clean(mm: Floats, places: Floats, px_per_mm: float) -> tuple[Floats, Floats, Floats]:
     """Drop marks far from where their neighbours put them; also the misfit of the others, px.
 
-    The misfit of a mark is its distance from the line between its two neighbours.
+    `places` float64[2, n] are along and across. The misfit of a mark is its distance from
+    the line between its two neighbours.
     """
-    keep = np.ones(mm.size, dtype=bool)
-    misfit = np.zeros(mm.size)
-    for values in (along, across):
-        share = (mm[1:-1] - mm[:-2]) / (mm[2:] - mm[:-2])
-        between = values[:-2] + share * (values[2:] - values[:-2])
-        off = np.zeros(mm.size)
-        off[1:-1] = np.abs(values[1:-1] - between)
-        # One bad mark also spoils its neighbours' figure: it alone exceeds theirs twofold.
-        worst = off > OUTLIER_MM * px_per_mm
-        side = np.maximum(np.concatenate([[0], off[:-1]]), np.concatenate([off[1:], [0]]))
-        keep &= ~(worst & (off > 1.6 * side))
-        misfit = np.maximum(misfit, off)
-    return along[keep], across[keep], keep, misfit[keep]
+    share = (mm[1:-1] - mm[:-2]) / (mm[2:] - mm[:-2])
+    before, after = places[:, :-2], places[:, 2:]
+    off = np.zeros(places.shape)
+    off[:, 1:-1] = np.abs(places[:, 1:-1] - (before + share * (after - before)))
+    worst = off > OUTLIER_MM * px_per_mm
+    misfit = off.max(axis=0)
+    if not worst.any():
+        return mm, places, misfit
+    # One bad mark also spoils its neighbours' figure: it alone exceeds theirs twofold.
+    side = np.zeros(places.shape)
+    side[:, 1:] = off[:, :-1]
+    side[:, :-1] = np.maximum(side[:, :-1], off[:, 1:])
+    keep = ~(worst & (off > 1.6 * side)).any(axis=0)
+    return mm[keep], places[:, keep], misfit[keep]
 
 
-def _curve(
-    name: Edge, mm: Floats, along: Floats, across: Floats, form: PageForm
-) -> tuple[Floats, Floats, Floats]:
-    """An edge as a polyline over mm, stretched a little past its first and last mark."""
-    reach = np.array([0.0, form.height_mm if name in ("left", "right") else form.width_mm])
+def _curve(name: Edge, mm: Floats, places: Floats, form: PageForm) -> tuple[Floats, Floats, Floats]:
+    """An edge as a polyline over mm, stretched a little past its first and last mark.
+
+    `places` float64[2, n] are along and across.
+    """
+    last_mm = form.height_mm if name in _SIDES else form.width_mm
     n = min(5, mm.size)
-    ends = []
-    for place, part in ((reach[0], slice(None, n)), (reach[1], slice(-n, None))):
-        ends.append(
-            tuple(
-                slope * place + start
-                for slope, start in (straight(mm[part], v[part]) for v in (along, across))
-            )
-        )
-    full_mm = np.concatenate([[reach[0]], mm, [reach[1]]])
-    full_along = np.concatenate([[ends[0][0]], along, [ends[1][0]]])
-    full_across = np.concatenate([[ends[0][1]], across, [ends[1][1]]])
-    if name in ("left", "right"):
-        return full_mm, full_across, full_along
-    return full_mm, full_along, full_across
+    full_mm = np.empty(mm.size + 2)
+    full = np.empty((2, mm.size + 2))
+    full_mm[0], full_mm[1:-1], full_mm[-1] = 0.0, mm, last_mm
+    full[:, 0] = straight_at(mm[:n], places[:, :n], 0.0)
+    full[:, 1:-1] = places
+    full[:, -1] = straight_at(mm[-n:], places[:, -n:], last_mm)
+    along, across = full
+    return (full_mm, across, along) if name in _SIDES else (full_mm, along, across)
 
 
 def _at(curve: tuple[Floats, Floats, Floats], mm: float) -> Floats:
@@ -429,8 +442,17 @@ def _corners(curves: dict[Edge, tuple[Floats, Floats, Floats]], form: PageForm) 
     x_low = form.by_edge["left"].reference_mm
     x_high = form.by_edge["right"].reference_mm
     y_low, y_high = form.by_edge["top"].reference_mm, _bottom_reference(form)
-    rows: tuple[tuple[Edge, float], ...] = (("top", y_low), ("bottom", y_high))
-    sides: tuple[tuple[Edge, float], ...] = (("left", x_low), ("right", x_high))
+    ends = {"left": [y_low, y_high], "right": [y_low, y_high]}
+    ends |= {"top": [x_low, x_high], "bottom": [x_low, x_high]}
+    # Each edge at both its ends: float64[2, 2], (x, y) by end.
+    at = {
+        name: np.stack([np.interp(ends[name], c[0], v) for v in c[1:]], 1)
+        for name, c in curves.items()
+    }
     return np.array(
-        [(_at(curves[row], x) + _at(curves[side], y)) / 2 for row, y in rows for side, x in sides]
+        [
+            (at[row][i] + at[side][j]) / 2
+            for j, row in enumerate(_ROWS)
+            for i, side in enumerate(_SIDES)
+        ]
     )

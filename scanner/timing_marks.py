@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -39,6 +40,8 @@ NEARLY_ALL = 0.9
 #: The step between neighbours may differ from a whole number of pitches by this share:
 #: paper that is held back or slips shortens or lengthens one step.
 STEP_TOLERANCE = 0.3
+#: Marks further apart than so many pitches are not taken for neighbours.
+LONGEST_STEP = 8.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,52 +81,35 @@ def paper_and_threshold(gray: Gray) -> tuple[float, float]:
 
 def find_candidates(
     gray: Gray,
-    form: EdgeForm,
+    forms: Sequence[EdgeForm],
     ppm: float,
     threshold: float,
     step: int = 1,
     *,
     deep: bool = False,
-) -> Candidates:
-    """Mark-like components in the strip of one edge (measured finely by `refine`).
+) -> list[Candidates]:
+    """Mark-like components in the strip of each edge (measured finely by `refine`).
 
     Args:
         gray: uint8[h, w], upright.
         ppm: px per mm, roughly.
         threshold: grey level below which ink is solid.
-        step: the strip is looked at this many times coarser.
-        deep: the strip reaches twice as far in.
+        step: the strips are looked at this many times coarser.
+        deep: the strips reach twice as far in.
     """
-    height, width = gray.shape
-    upright = form.edge in ("left", "right")
-    size = width if upright else height
-    depth = int(size * form.strip_share * (2 if deep else 1))
-    start = 0 if form.edge in ("left", "top") else size - depth
-    strip = gray[:, start : start + depth] if upright else gray[start : start + depth, :]
-    if step > 1:
-        # Marks are solid: one pixel in so many shows them as well as their mean does.
-        strip = np.ascontiguousarray(strip[step // 2 :: step, step // 2 :: step])
     ppm_here = ppm / step
-    _, ink = cv2.threshold(strip, threshold, 255, cv2.THRESH_BINARY_INV)
-    thin = max(1, round(min(form.thickness_mm, form.across_mm[0]) * ppm_here * 0.4))
-    ink = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thin, thin), np.uint8))
-    if form.reference == "inner":
-        outer_first = ink if form.edge == "left" else ink[:, ::-1]
-        _cut_border(np.asarray(outer_first, np.uint8), form.thickness_mm * ppm_here)
-    # Short labels and eight neighbours are OpenCV's fastest pair; a strip has far fewer
-    # components than pixels / 4.
-    labels = cv2.CV_16U if ink.size < 4 * 65_000 else cv2.CV_32S
-    _, _, stats, centres = cv2.connectedComponentsWithStatsWithAlgorithm(
-        ink, 8, labels, cv2.CCL_DEFAULT
-    )
-    stats, centres = stats[1:].astype(np.float64), centres[1:]
-    left, top, wide, high, area = stats.T
-    if upright:
-        along_size, across_size, low, along = high, wide, left, centres[:, 1]
-    else:
-        along_size, across_size, low, along = wide, high, top, centres[:, 0]
-    thickness = form.thickness_mm * ppm_here
-    shortest, longest = form.across_mm[0] * ppm_here, form.across_mm[1] * ppm_here
+    strips = [_components(gray, form, ppm_here, threshold, step, deep) for form in forms]
+    sizes = [along.size for _, along, _ in strips]
+    # Of all edges together: numpy's calls cost more than its work on so few numbers.
+    # (width, height and area of OpenCV's boxes are along, across and area here)
+    low, along_size, across_size, area = np.concatenate([box for box, _, _ in strips]).T[1:]
+    along = np.concatenate([along for _, along, _ in strips]) * step + step // 2
+    start = np.repeat([start for _, _, start in strips], sizes)
+    thickness, shortest, longest = np.repeat(
+        np.array([(form.thickness_mm, *form.across_mm) for form in forms]) * ppm_here,
+        sizes,
+        axis=0,
+    ).T
     # A coarse pixel more or less must not decide.
     spare = 0.0 if step == 1 else 1.0
     keep = (
@@ -133,12 +119,50 @@ def find_candidates(
         & (across_size < LONGEST_SHARE * longest + spare)
         & (area > SOLID_SHARE * along_size * across_size)
     )
-    along = along[keep] * step + step // 2
-    low = low[keep] * step + step // 2 - (step - 1) / 2 + start
-    high_end = low + across_size[keep] * step
-    order = np.argsort(along)
-    along, low, high_end = along[order], low[order], high_end[order]
-    return Candidates(along, _reference(form, low, high_end), low, high_end, step)
+    low = low * step + step // 2 - (step - 1) / 2 + start
+    high = low + across_size * step
+    found = []
+    end = 0
+    for form, size in zip(forms, sizes, strict=True):
+        first, end = end, end + size
+        own = first + np.flatnonzero(keep[first:end])
+        own = own[np.argsort(along[own])]
+        across = _reference(form, low[own], high[own])
+        found.append(Candidates(along[own], across, low[own], high[own], step))
+    return found
+
+
+def _components(
+    gray: Gray, form: EdgeForm, ppm: float, threshold: float, step: int, deep: bool
+) -> tuple[Floats, Floats, int]:
+    """Solid ink in the strip of one edge, in (coarse) pixels, the edge lying across: boxes
+    float64[n, 5] (along and across from, sizes along and across, area), centres along it
+    float64[n], and where across the page the strip begins, px."""
+    height, width = gray.shape
+    upright = form.edge in ("left", "right")
+    size = width if upright else height
+    depth = int(size * form.strip_share * (2 if deep else 1))
+    start = 0 if form.edge in ("left", "top") else size - depth
+    strip = gray[:, start : start + depth] if upright else gray[start : start + depth, :]
+    if step > 1:
+        # Marks are solid: one pixel in so many shows them as well as their mean does.
+        strip = np.ascontiguousarray(strip[step // 2 :: step, step // 2 :: step])
+    if upright:
+        # OpenCV's filters are several times as fast on a few long rows as on many short ones.
+        strip = np.asarray(cv2.transpose(strip), np.uint8)
+    _, ink = cv2.threshold(strip, threshold, 255, cv2.THRESH_BINARY_INV)
+    thin = max(1, round(min(form.thickness_mm, form.across_mm[0]) * ppm * 0.4))
+    ink = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thin, thin), np.uint8))
+    if form.reference == "inner":
+        outer_first = ink if form.edge == "left" else ink[::-1]
+        _cut_border(np.asarray(outer_first, np.uint8).T, form.thickness_mm * ppm)
+    # Short labels and eight neighbours are OpenCV's fastest pair; a strip has far fewer
+    # components than pixels / 4.
+    labels = cv2.CV_16U if ink.size < 4 * 65_000 else cv2.CV_32S
+    _, _, boxes, centres = cv2.connectedComponentsWithStatsWithAlgorithm(
+        ink, 8, labels, cv2.CCL_DEFAULT
+    )
+    return boxes[1:].astype(np.float64), centres[1:, 0], start
 
 
 def _reference(form: EdgeForm, low: Floats, high: Floats) -> Floats:
@@ -159,26 +183,26 @@ def refine(
 ) -> list[tuple[Floats, Floats, Floats]]:
     """Some candidates of each edge measured at full resolution: along, across and grey levels.
 
-    Edges that lie the same way are measured together.
+    Edges with equally thick marks are measured together.
     """
     out: list[tuple[Floats, Floats, Floats]] = [(np.zeros(0),) * 3] * len(found)
-    for upright in (True, False):
-        own = [k for k, part in enumerate(found) if (part[0].edge in ("left", "right")) is upright]
-        if not own:
-            continue
+    for thickness_mm in dict.fromkeys(form.thickness_mm for form, _, _ in found):
+        own = [k for k, part in enumerate(found) if part[0].thickness_mm == thickness_mm]
         parts = [found[k] for k in own]
+        sizes = [int(np.count_nonzero(which)) for _, _, which in parts]
+        upright = np.repeat([form.edge in ("left", "right") for form, _, _ in parts], sizes)
         along, low, high, ink = _refined(
             gray,
             upright,
             np.concatenate([c.along[which] for _, c, which in parts]),
             np.concatenate([c.low[which] for _, c, which in parts]),
             np.concatenate([c.high[which] for _, c, which in parts]),
-            parts[0][0].thickness_mm * ppm,
+            thickness_mm * ppm,
             parts[0][1].step,
         )
         start = 0
-        for k, (form, _, which) in zip(own, parts, strict=True):
-            here = slice(start, start + int(np.count_nonzero(which)))
+        for k, size, (form, _, _) in zip(own, sizes, parts, strict=True):
+            here = slice(start, start + size)
             start = here.stop
             out[k] = (along[here], _reference(form, low[here], high[here]), ink[here])
     return out
@@ -200,7 +224,7 @@ def _cut_border(ink: Gray, thickness: float) -> None:
 
 def _refined(
     gray: Gray,
-    upright: bool,
+    upright: npt.NDArray[np.bool_],
     along: Floats,
     low: Floats,
     high: Floats,
@@ -209,41 +233,50 @@ def _refined(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Centres along the edge, both ends across it, to a fraction of a pixel, and grey levels.
 
-    Along: the centroid of darkness over the mark's thickness. Across: where the ink of
-    the mean profile through an end adds up to.
+    `upright` bool[n]: of an edge that runs down the page. Along: the centroid of darkness
+    over the mark's thickness. Across: where the ink of the mean profile through an end adds
+    up to.
     """
     if along.size == 0:
         return along, low, high, along
-    plane = gray if upright else gray.T
-    most_along, most_across = plane.shape[0] - 1, plane.shape[1] - 1
+    flat = np.ascontiguousarray(gray).ravel()
+    tall, wide = gray.shape
+    # Of each mark: what one pixel along and across its edge is in `flat`, and the last ones.
+    to_along, to_across = np.where(upright, wide, 1), np.where(upright, 1, wide)
+    most_along = np.where(upright, tall, wide) - 1
+    most_across = np.where(upright, wide, tall) - 1
     centre = (low + high) / 2
     # Along: a little more than the mark's thickness, in three lines through its inner half.
     half = math.ceil(thickness / 2) + step + 1
     reach = np.arange(-half, half + 1)
-    rows = _within(_whole(along)[:, None] + reach, most_along)
-    spread = (high - low)[:, None] * np.array([-0.25, 0.0, 0.25])
-    inner = _within(_whole(centre[:, None] + spread), most_across)
-    grey = plane[rows[:, :, None], inner[:, None, :]].sum(axis=2, dtype=np.int64)
+    rows = _within(_whole(along)[:, None] + reach, most_along[:, None]) * to_along[:, None]
+    inner = _within(_whole(centre + _QUARTERS * (high - low)), most_across) * to_across
+    grey = flat.take(rows + inner[:, :, None]).sum(axis=0, dtype=np.int64)
     dark = grey.max(axis=1, keepdims=True) - grey
     shift = (dark @ reach) / np.maximum(dark.sum(axis=1), 1)
     far = step + 2.0
     along = _whole(along) + np.minimum(np.maximum(shift, -far), far)
     along = np.minimum(np.maximum(along, 0.0), most_along)
     # Across: ink through either end, summed from inside the mark to outside it.
-    lines = _within(_whole(along[:, None] + thickness * np.array([-0.25, 0.0, 0.25])), most_along)
-    ink = plane[lines[:, :, None], inner[:, None, :]].sum(axis=(1, 2), dtype=np.int64) / 9.0
+    lines = _within(_whole(along + _QUARTERS * thickness), most_along) * to_along
+    ink = flat.take(lines[:, None] + inner).sum(axis=(0, 1), dtype=np.int64) / 9.0
     out = np.arange(-3 * step - 1, 3 * step + 1)
-    ends = []
-    for coarse, sign in ((low, -1), (high, 1)):
-        base = _whole(coarse)
-        # Pixels from inside the mark to outside it, in that order.
-        columns = _within(base[:, None] + sign * out - (sign < 0), most_across)
-        profile = plane[lines[:, :, None], columns[:, None, :]].sum(axis=1, dtype=np.int64) / 3.0
-        white = np.maximum(profile[:, -4:].max(axis=1), ink + 1.0)
-        share = (white[:, None] - profile) / (white - ink)[:, None]
-        inked = np.minimum(np.maximum(share, 0.0), 1.0).sum(axis=1)
-        ends.append(base + sign * (out[0] + inked))
+    base = _whole(np.stack([low, high]))
+    # Pixels from inside the mark to outside it, in that order.
+    outwards = np.stack([-out - 1, out])
+    columns = _within(base[:, :, None] + outwards[:, None, :], most_across[:, None])
+    places = columns * to_across[:, None] + lines[:, None, :, None]
+    profile = flat.take(places).sum(axis=0, dtype=np.int64) / 3.0
+    white = np.maximum(profile[:, :, -4:].max(axis=2), ink + 1.0)
+    share = (white[:, :, None] - profile) / (white - ink)[:, :, None]
+    inked = np.minimum(np.maximum(share, 0.0), 1.0).sum(axis=2)
+    ends = base + _OUTWARDS * (out[0] + inked)
     return along, ends[0], ends[1], ink
+
+
+#: Lines through a mark's inner half, and the directions from its low and high end outwards.
+_QUARTERS = np.array([[-0.25], [0.0], [0.25]])
+_OUTWARDS = np.array([[-1], [1]])
 
 
 def _whole(values: Floats) -> npt.NDArray[np.intp]:
@@ -251,7 +284,7 @@ def _whole(values: Floats) -> npt.NDArray[np.intp]:
     return np.rint(values).astype(np.intp)
 
 
-def _within(index: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+def _within(index: npt.NDArray[np.intp], most: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Indices held between 0 and `most` (numpy's `clip` costs twice as much here)."""
     held: npt.NDArray[np.intp] = np.minimum(np.maximum(index, 0), most)
     return held
@@ -268,16 +301,15 @@ def best_line(
     if found.along.size < 4:
         return np.ones(found.along.size, dtype=bool), 0.0
     for largest in (STRAIGHT_DEG, MAX_ANGLE_DEG):
-        angles = np.deg2rad(np.arange(-largest, largest + 1e-9, ANGLE_STEP_DEG))
-        slopes = np.tan(angles)
+        slopes = _slopes(largest)
         flat = found.across[None, :] - slopes[:, None] * (found.along[None, :] - middle)
         band = LINE_BAND_MM * ppm
         ordered = np.sort(flat, axis=1)
         # For every angle and every candidate: how many lie within one band beyond it?
         # Rows are laid end to end, so far apart that one search serves them all.
-        apart = float(np.ptp(ordered)) + 2 * band + 1.0
+        apart = float(ordered[:, -1].max() - ordered[:, 0].min()) + 2 * band + 1.0
         lifted = ordered + apart * np.arange(slopes.size)[:, None]
-        ends = np.searchsorted(lifted.ravel(), (lifted + band).ravel(), side="right")
+        ends = lifted.ravel().searchsorted((lifted + band).ravel(), side="right")
         counts = ends.reshape(ordered.shape) - np.arange(ordered.size).reshape(ordered.shape)
         best = int(counts.max())
         if best >= NEARLY_ALL * expected:
@@ -293,9 +325,16 @@ def best_line(
     return member, slope
 
 
+@cache
+def _slopes(largest_deg: float) -> Floats:
+    """The slopes tried, up to an angle both ways."""
+    return np.tan(np.deg2rad(np.arange(-largest_deg, largest_deg + 1e-9, ANGLE_STEP_DEG)))
+
+
 def middle(values: Floats) -> float:
     """The median of a few numbers (numpy's costs ten times their sorting)."""
-    ordered = np.sort(values)
+    ordered = values.copy()
+    ordered.sort()
     half = ordered.size // 2
     return float(ordered[half] + ordered[-half - 1]) / 2
 
@@ -309,6 +348,16 @@ def straight(x: Floats, y: Floats) -> tuple[float, float]:
     return slope, centre_y - slope * centre_x
 
 
+def straight_at(x: Floats, rows: Floats, place: float) -> Floats:
+    """Least-squares lines through points x float64[n], rows float64[k, n] at a place: [k]."""
+    centre_x = float(x.sum()) / x.size
+    centres = rows.sum(axis=1) / x.size
+    off = x - centre_x
+    slopes = (rows - centres[:, None]) @ off / max(float(off @ off), 1e-12)
+    result: Floats = centres + slopes * (place - centre_x)
+    return result
+
+
 def chain(along: Floats, pitch_px: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The longest run of marks whose steps are whole pitches: (members, step numbers).
 
@@ -317,28 +366,27 @@ def chain(along: Floats, pitch_px: float) -> tuple[npt.NDArray[np.int64], npt.ND
     count = along.size
     if count == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    steps = np.diff(along) / pitch_px
+    steps = (along[1:] - along[:-1]) / pitch_px
     whole = np.rint(steps)
     if np.all((whole >= 1) & (np.abs(steps - whole) <= STEP_TOLERANCE)):
-        return np.arange(count), np.concatenate([[0], np.cumsum(whole)]).astype(np.int64)
-    length = np.ones(count)
-    previous = np.full(count, -1)
-    for j in range(1, count):
-        low = np.searchsorted(along, along[j] - 8.4 * pitch_px)
-        gap = (along[j] - along[low:j]) / pitch_px
-        whole_gap = np.rint(gap)
-        off = np.abs(gap - whole_gap)
-        fits = (whole_gap >= 1) & (off <= STEP_TOLERANCE)
-        if fits.any():
-            # A step over several pitches must not be cheaper than the marks in between.
-            value = np.where(fits, length[low:j] + 1 - off - 0.05 * (whole_gap - 1), -1.0)
-            best = int(np.argmax(value))
-            if value[best] > length[j]:
-                length[j] = value[best]
-                previous[j] = low + best
+        numbers = np.zeros(count, np.int64)
+        numbers[1:] = whole.cumsum()
+        return np.arange(count), numbers
+    apart = (along[:, None] - along) / pitch_px
+    whole = np.rint(apart)
+    off = np.abs(apart - whole)
+    near = along >= along[:, None] - LONGEST_STEP * pitch_px
+    fits = (whole >= 1) & (off <= STEP_TOLERANCE) & near
+    length, previous = [1.0] * count, [-1] * count
+    pairs = (array.tolist() for array in (*np.nonzero(fits), off[fits], whole[fits]))
+    for j, i, miss, number in zip(*pairs, strict=True):
+        # A step over several pitches must not be cheaper than the marks in between.
+        value = length[i] + 1 - miss - 0.05 * (number - 1)
+        if value > length[j]:
+            length[j], previous[j] = value, i
     members = [int(np.argmax(length))]
     while previous[members[-1]] >= 0:
-        members.append(int(previous[members[-1]]))
+        members.append(previous[members[-1]])
     chosen = np.array(members[::-1], dtype=np.int64)
     numbers = np.concatenate([[0], np.cumsum(np.rint(np.diff(along[chosen]) / pitch_px))])
     return chosen, numbers.astype(np.int64)
