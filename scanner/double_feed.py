@@ -8,6 +8,7 @@ lets the second one's marks through. Sheets of one style differ in nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from election.geometry import LONG_MM, SHORT_MM
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.page_form import EdgeForm
-from scanner.timing_marks import Candidates, Gray, best_line, chain, middle
+from scanner.timing_marks import Candidates, Gray, best_lines, chain, middle
 
 if TYPE_CHECKING:
     from scanner.registration import Registration
@@ -37,30 +38,52 @@ _ACROSS_MM = np.array([0.25 * SHORT_MM, 0.75 * SHORT_MM, LONG_MM + 2.0])
 _WORDS = "pull the sheets apart and feed them one by one"
 
 
-def check_second_row(
-    found: Candidates, member: npt.NDArray[np.bool_], edge: EdgeForm, ppm: float
+def check_second_rows(
+    found: Sequence[Candidates],
+    members: Sequence[npt.NDArray[np.bool_]],
+    edges: Sequence[EdgeForm],
+    ppm: float,
 ) -> None:
     """Refuse a page with two rows of marks along one edge.
 
     Args:
-        found: everything mark-like along the edge.
-        member: which of it is the edge's own row.
-        edge: the marks as printed.
+        found: everything mark-like along each edge.
+        members: which of it is the edge's own row.
+        edges: the marks as printed.
         ppm: px per mm, roughly.
 
     Raises:
         PageRefusedError: two sheets.
     """
-    count = edge.along_mm.size
-    if member.size - np.count_nonzero(member) < SECOND_ROW_SHARE * count or not member.any():
+    asked = []
+    for one, member, edge in zip(found, members, edges, strict=True):
+        other = ~member
+        if np.count_nonzero(other) < SECOND_ROW_SHARE * edge.along_mm.size or other.all():
+            continue
+        rest = Candidates(
+            one.along[other], one.across[other], one.low[other], one.high[other], one.step
+        )
+        # Across the edge both rows' middles, so that marks of any length and cut ones compare.
+        own = middle(((one.low + one.high) / 2)[member])
+        asked.append((rest, own, float(one.along.sum()) / one.along.size, edge))
+    if not asked:
         return
-    # Across the edge both rows' middles, so that marks of any length and cut ones compare.
-    own = middle(((found.low + found.high) / 2)[member])
-    other = ~member
-    rest = Candidates(
-        found.along[other], found.across[other], found.low[other], found.high[other], found.step
+    rows = best_lines(
+        [rest for rest, _, _, _ in asked],
+        ppm,
+        [about for _, _, about, _ in asked],
+        [edge.along_mm.size for _, _, _, edge in asked],
     )
-    second, _ = best_line(rest, ppm, float(found.along.mean()), count)
+    for (rest, own, _, edge), (second, _) in zip(asked, rows, strict=True):
+        _check_second_row(rest, second, own, edge, ppm)
+
+
+def _check_second_row(
+    rest: Candidates, second: npt.NDArray[np.bool_], own: float, edge: EdgeForm, ppm: float
+) -> None:
+    """Whether `second` of the `rest` of an edge's candidates are a row as its own, which
+    stands at `own` px across, is."""
+    count = edge.along_mm.size
     if np.count_nonzero(second) < SECOND_ROW_SHARE * count:
         return
     apart = abs(middle(((rest.low + rest.high) / 2)[second]) - own)

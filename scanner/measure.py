@@ -13,6 +13,7 @@ stands at a slant is turned straight before (`scanner.reader`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,9 +57,9 @@ ASKED = 5
 OUTLINE_SEEN = 0.6
 #: The place in a window's sorted grey levels that is its paper, and how darkly it may be.
 PAPER_QUANTILE = 0.8
+DARKEST_PAPER = 0.6
 #: The places about a place and itself, (dy, dx), row by row: the middle one is number 4.
 _AROUND = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)], dtype=np.int64)
-DARKEST_PAPER = 0.6
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,7 @@ def measure(gray: Gray, fit: Registration, templates: PageTemplates) -> Measurem
         fit: the page's map.
         templates: the blank print of the page's layout.
     """
-    x_mm, y_mm = templates.x_mm, templates.y_mm
-    x, y = fit.to_px(x_mm, y_mm)
-    px_x, px_y = _scale(fit, x_mm, y_mm)
+    x, y, px_x, px_y = _places(fit, templates)
     scaled = templates.at(px_x, px_y)
     placed = _place(gray, fit, scaled, templates.neighbours, x, y)
     if placed.sure.mean() < ENOUGH_SURE:
@@ -161,18 +160,16 @@ class _Placed:
     paper: Shares
 
 
-def _scale(fit: Registration, x_mm: Floats, y_mm: Floats) -> tuple[float, float]:
-    """px per mm across and down, over the area of the targets."""
-    left, right = float(x_mm.min()) - 5.0, float(x_mm.max()) + 5.0
-    top, bottom = float(y_mm.min()) - 5.0, float(y_mm.max()) + 5.0
-    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
-    x, y = fit.to_px(
-        np.array([left, right, middle_x, middle_x]), np.array([middle_y, middle_y, top, bottom])
-    )
-    return (
-        float(np.hypot(x[1] - x[0], y[1] - y[0])) / (right - left),
-        float(np.hypot(x[3] - x[2], y[3] - y[2])) / (bottom - top),
-    )
+def _places(fit: Registration, templates: PageTemplates) -> tuple[Floats, Floats, float, float]:
+    """Where the targets are expected, px float64[n] each, and px per mm across and down over
+    their area."""
+    x_mm, y_mm = templates.with_area
+    x, y = fit.to_px(x_mm, y_mm)
+    left, right, top, bottom = range(-4, 0)
+    wide, high = x_mm[right] - x_mm[left], y_mm[bottom] - y_mm[top]
+    px_x = math.hypot(x[right] - x[left], y[right] - y[left]) / float(wide)
+    px_y = math.hypot(x[bottom] - x[top], y[bottom] - y[top]) / float(high)
+    return x[:-4], y[:-4], px_x, px_y
 
 
 def _place(
@@ -189,8 +186,8 @@ def _place(
     windows = cut_out(
         gray, expected - (high // 2, wide_px // 2), scaled.search_size, round(fit.paper)
     )
-    paper = _paper(windows, fit.paper)
     stack = stacked(windows)
+    paper = _paper(stack.reshape(high, wide_px, -1), fit.paper)
     # Lines are widened a little, so that points of a coarse search meet them at all.
     wide = darkest_around(stack, wide_px, scaled.widen)
     search, count = scaled.search, expected.shape[0]
@@ -227,8 +224,11 @@ def _place(
 
 
 def _paper(windows: Gray, page_paper: float) -> Shares:
-    """Each window's own paper level, float32[n]: uneven light and tinted paper fall out."""
-    few = windows[:, ::6, ::6].reshape(windows.shape[0], -1)
+    """Each window's own paper level, float32[n]: uneven light and tinted paper fall out.
+
+    `windows` uint8[h, w, n]: a stack.
+    """
+    few = np.asarray(cv2.transpose(windows[::6, ::6].reshape(-1, windows.shape[2])), np.uint8)
     place = int(few.shape[1] * PAPER_QUANTILE)
     light = np.partition(few, place, axis=1)[:, place].astype(np.float32)
     # A window that is mostly ink still has paper no darker than most of the page's.
@@ -321,7 +321,6 @@ def _write_ins(gray: Gray, fit: Registration, templates: PageTemplates, moved_mm
     flat = np.sort(grey.reshape(grey.shape[0], -1), axis=1)
     light = np.clip(flat[:, int(flat.shape[1] * PAPER_QUANTILE)], DARKEST_PAPER * fit.paper, 255.0)
     ink = grey < (light * (1 - DARK))[:, None, None]
-    kernel = np.ones((5, 5), np.uint8)
-    printed = np.stack([cv2.dilate(a, kernel) for a in templates.area_print]) > PRINT
+    printed = templates.area_printed
     share: Shares = (ink & ~printed).mean(axis=(1, 2)).astype(np.float32)
     return share

@@ -9,21 +9,23 @@ followed row by row (one homography for the whole page would not). Source: Coons
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from election.layout import Edge
-from scanner.double_feed import check_second_row
+from scanner.double_feed import check_second_rows
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.page_form import EdgeForm, PageForm
 from scanner.reading import Thresholds
 from scanner.timing_marks import (
+    Candidates,
     EdgeMarks,
     Floats,
     Gray,
-    best_line,
+    best_lines,
     chain,
     find_candidates,
     middle,
@@ -160,17 +162,14 @@ def _register(
     step: int,
     deep: bool,
 ) -> Registration:
-    height, width = gray.shape
-    searched = []
-    slopes = []
-    edges = form.by_edge
-    candidates = find_candidates(gray, tuple(edges.values()), ppm, threshold, step, deep=deep)
-    for (name, edge), found in zip(edges.items(), candidates, strict=True):
-        centre = (height if name in ("left", "right") else width) / 2
-        member, slope = best_line(found, ppm, centre, edge.along_mm.size)
-        check_second_row(found, member, edge, ppm)
-        searched.append((edge, found, member))
-        slopes.append(slope)
+    edges = form.edges
+    found = find_candidates(gray, edges, ppm, threshold, step, deep=deep)
+    best = _best_lines(gray, edges, found, ppm)
+    check_second_rows(found, [member for member, _ in best], edges, ppm)
+    searched = [
+        (edge, one, member) for edge, one, (member, _) in zip(edges, found, best, strict=True)
+    ]
+    slopes = [slope for _, slope in best]
     lines: dict[Edge, _Line] = {}
     inks = []
     for (edge, _, _), coarse, (along, across, ink) in zip(
@@ -199,15 +198,22 @@ def tilt_of(gray: Gray, form: PageForm) -> float | None:
     _, threshold = paper_and_threshold(gray)
     step = max(1, round(ppm / SEARCH_PX_PER_MM))
     seen: list[tuple[int, float]] = []
-    edges = form.by_edge
-    candidates = find_candidates(gray, tuple(edges.values()), ppm, threshold, step, deep=True)
-    for (name, edge), found in zip(edges.items(), candidates, strict=True):
-        centre = (gray.shape[0] if name in ("left", "right") else gray.shape[1]) / 2
-        member, slope = best_line(found, ppm, centre, edge.along_mm.size)
+    found = find_candidates(gray, form.edges, ppm, threshold, step, deep=True)
+    for edge, (member, slope) in zip(
+        form.edges, _best_lines(gray, form.edges, found, ppm), strict=True
+    ):
         if member.sum() >= TILT_SEEN_MARKS:
-            sign = -1.0 if name in ("left", "right") else 1.0
+            sign = -1.0 if edge.edge in _SIDES else 1.0
             seen.append((int(member.sum()), sign * math.degrees(math.atan(slope))))
     return max(seen)[1] if seen else None
+
+
+def _best_lines(
+    gray: Gray, edges: Sequence[EdgeForm], found: Sequence[Candidates], ppm: float
+) -> list[tuple[npt.NDArray[np.bool_], float]]:
+    """Each edge's own row of marks (see `best_lines`), turned about the page's middle."""
+    middles = [gray.shape[0 if edge.edge in _SIDES else 1] / 2 for edge in edges]
+    return best_lines(found, ppm, middles, [edge.along_mm.size for edge in edges])
 
 
 def _check_edges(lines: dict[Edge, _Line]) -> None:

@@ -154,6 +154,24 @@ class PageTemplates:
         default_factory=OrderedDict, repr=False
     )
 
+    @cached_property
+    def with_area(self) -> tuple[Floats, Floats]:
+        """Places in mm, x and y float64[n + 4]: the targets, then the left, right, upper and
+        lower end of their area, by which the scale there is told."""
+        left, right = float(self.x_mm.min()) - 5.0, float(self.x_mm.max()) + 5.0
+        top, bottom = float(self.y_mm.min()) - 5.0, float(self.y_mm.max()) + 5.0
+        x, y = (left + right) / 2, (top + bottom) / 2
+        return (
+            np.concatenate([self.x_mm, [left, right, x, x]]),
+            np.concatenate([self.y_mm, [y, y, top, bottom]]),
+        )
+
+    @cached_property
+    def area_printed(self) -> npt.NDArray[np.bool_]:
+        """Where the write-in areas have print, or nearly, bool[k, h, w]."""
+        kernel = np.ones((5, 5), np.uint8)
+        return np.stack([cv2.dilate(area, kernel) for area in self.area_print]) > PRINT
+
     def at(self, px_x: float, px_y: float, *, far: bool = False) -> ScaledTemplates:
         """The set for a scan of `px_x` × `px_y` px per mm; `far` with the wide search."""
         scale = math.log1p(SCALE_STEP)

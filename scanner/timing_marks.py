@@ -290,45 +290,85 @@ def _within(index: npt.NDArray[np.intp], most: npt.NDArray[np.intp]) -> npt.NDAr
     return held
 
 
-def best_line(
-    found: Candidates, ppm: float, middle: float, expected: int
-) -> tuple[npt.NDArray[np.bool_], float]:
-    """Which candidates stand on the best common line, and its slope (d across / d along).
+def best_lines(
+    found: Sequence[Candidates], ppm: float, middles: Sequence[float], expected: Sequence[int]
+) -> list[tuple[npt.NDArray[np.bool_], float]]:
+    """Which candidates of each edge stand on its best common line, and that line's slope
+    (d across / d along).
 
-    `expected` marks are printed; nearly straight lines that hold most of them are taken
-    without trying the strongly tilted ones.
+    Args:
+        found: the candidates of each edge.
+        ppm: px per mm, roughly.
+        middles: the place along each edge about which lines are turned, px.
+        expected: marks printed along each edge; nearly straight lines that hold most of them
+            are taken without trying the strongly tilted ones.
     """
-    if found.along.size < 4:
-        return np.ones(found.along.size, dtype=bool), 0.0
+    lines = [(np.ones(edge.along.size, dtype=bool), 0.0) for edge in found]
+    left = [e for e, edge in enumerate(found) if edge.along.size >= 4]
     for largest in (STRAIGHT_DEG, MAX_ANGLE_DEG):
-        slopes = _slopes(largest)
-        flat = found.across[None, :] - slopes[:, None] * (found.along[None, :] - middle)
-        band = LINE_BAND_MM * ppm
-        ordered = np.sort(flat, axis=1)
-        # For every angle and every candidate: how many lie within one band beyond it?
-        # Rows are laid end to end, so far apart that one search serves them all.
-        apart = float(ordered[:, -1].max() - ordered[:, 0].min()) + 2 * band + 1.0
-        lifted = ordered + apart * np.arange(slopes.size)[:, None]
-        ends = lifted.ravel().searchsorted((lifted + band).ravel(), side="right")
-        counts = ends.reshape(ordered.shape) - np.arange(ordered.size).reshape(ordered.shape)
-        best = int(counts.max())
-        if best >= NEARLY_ALL * expected:
+        if not left:
             break
-    ties = np.flatnonzero(counts.ravel() == best)
-    # Of equal ones the least tilted: paper is rarely far off straight.
-    k, i = divmod(int(ties[np.argmin(np.abs(slopes[ties // counts.shape[1]]))]), counts.shape[1])
-    low = ordered[k, i] - 0.25 * band
-    member = (flat[k] >= low) & (flat[k] <= low + 1.5 * band)
-    slope = float(slopes[k])
-    if member.sum() >= 4:
-        slope = straight(found.along[member], found.across[member])[0]
-    return member, slope
+        tried = _lines([found[e] for e in left], ppm, [middles[e] for e in left], largest)
+        for e, (_, member, slope) in zip(left, tried, strict=True):
+            lines[e] = member, slope
+        left = [
+            e
+            for e, (most, _, _) in zip(left, tried, strict=True)
+            if most < NEARLY_ALL * expected[e]
+        ]
+    return lines
+
+
+def _lines(
+    found: Sequence[Candidates], ppm: float, middles: Sequence[float], largest_deg: float
+) -> list[tuple[int, npt.NDArray[np.bool_], float]]:
+    """The best line of each edge with a tilt up to `largest_deg`: how many marks one band's
+    width holds, which ones, and the slope. All edges at once: few numbers, many calls."""
+    sizes = [edge.along.size for edge in found]
+    count, most = len(found), max(sizes)
+    band = LINE_BAND_MM * ppm
+    # Places that are no mark lie beyond all others and too far apart to be of one line.
+    beyond = max(float(np.abs(edge.across).max() + np.abs(edge.along).max()) for edge in found)
+    across = np.empty((count, most))
+    across[:] = 10 * beyond + 2 * band * np.arange(1, most + 1)
+    along = np.zeros((count, most))
+    for e, (edge, size) in enumerate(zip(found, sizes, strict=True)):
+        across[e, :size] = edge.across
+        along[e, :size] = edge.along - middles[e]
+    slopes = _slopes(largest_deg)
+    flat = across[:, None, :] - slopes[:, None] * along[:, None, :]
+    ordered = np.sort(flat, axis=2)
+    # For every angle and every candidate: how many lie within one band beyond it?
+    # Rows are laid end to end, so far apart that one search serves them all.
+    apart = float(ordered[:, :, -1].max() - ordered[:, :, 0].min()) + 2 * band + 1.0
+    rows = np.arange(count * slopes.size).reshape(count, -1, 1)
+    lifted = ordered + apart * rows
+    ends = lifted.ravel().searchsorted((lifted + band).ravel(), side="right")
+    counts = ends.reshape(count, -1) - np.arange(ends.size).reshape(count, -1)
+    # Of equal ones the least tilted, which comes first: paper is rarely far off straight.
+    best = counts.argmax(axis=1)
+    edges = np.arange(count)
+    tilt = best // most
+    low = ordered.reshape(count, -1)[edges, best] - 0.25 * band
+    own = flat[edges, tilt]
+    member = (own >= low[:, None]) & (own <= (low + 1.5 * band)[:, None])
+    lines = []
+    for e, (edge, size) in enumerate(zip(found, sizes, strict=True)):
+        which = member[e, :size]
+        slope = float(slopes[tilt[e]])
+        if np.count_nonzero(which) >= 4:
+            slope = straight(edge.along[which], edge.across[which])[0]
+        lines.append((int(counts[e, best[e]]), which, slope))
+    return lines
 
 
 @cache
 def _slopes(largest_deg: float) -> Floats:
-    """The slopes tried, up to an angle both ways."""
-    return np.tan(np.deg2rad(np.arange(-largest_deg, largest_deg + 1e-9, ANGLE_STEP_DEG)))
+    """The slopes tried, up to an angle both ways, the least tilted first."""
+    angles = np.arange(-largest_deg, largest_deg + 1e-9, ANGLE_STEP_DEG)
+    slopes = np.tan(np.deg2rad(angles))
+    result: Floats = slopes[np.argsort(np.abs(slopes), kind="stable")]
+    return result
 
 
 def middle(values: Floats) -> float:
