@@ -27,7 +27,7 @@ from election.codes import (
 from election.errors import CodeError
 from election.geometry import LONG_MM, MARK_OUTER_MM, SHORT_MM, code_marks
 from election.importers.vxsuite import METADATA_BITS, VxElection, decode_back, decode_front
-from election.layout import BallotLayout, PageLayout
+from election.layout import BallotLayout, Box, PageLayout
 from election.model import Election
 from election.paper_record.design import FIRST_PAGE, MAX_PAGES
 from scanner.errors import PageRefusedError, RefusalReason
@@ -46,6 +46,7 @@ REPAIR_MARGIN = 8
 REPAIR_MOST_CODES = 20_000
 #: White kept round the QR symbol when it is cut out, mm.
 QR_MARGIN_MM = 3.0
+_QR_ONLY = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,23 @@ def ink_at(
     gray: Gray, fit: Registration, x_mm: npt.NDArray[np.float64], y_mm: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
     """Whether small spots (about 0.8 mm wide) of the page are mostly ink; bool[n]."""
-    px, py = fit.to_px(x_mm, y_mm)
+    return _inked(gray, fit, *fit.to_px(x_mm, y_mm))
+
+
+def _inked(
+    gray: Gray, fit: Registration, px: npt.NDArray[np.float64], py: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """`ink_at` for places in px."""
+    high, wide = gray.shape
     radius = max(1.0, 0.4 * fit.dpi / 25.4)
     steps = np.linspace(-radius, radius, 5)
-    xs = np.rint(px[:, None, None] + steps[None, None, :] + 0 * steps[None, :, None])
-    ys = np.rint(py[:, None, None] + steps[None, :, None] + 0 * steps[None, None, :])
-    inside = (xs >= 0) & (ys >= 0) & (xs < gray.shape[1]) & (ys < gray.shape[0])
-    value = gray[
-        np.clip(ys, 0, gray.shape[0] - 1).astype(np.intp),
-        np.clip(xs, 0, gray.shape[1] - 1).astype(np.intp),
-    ]
-    dark = (value < fit.paper * 0.6) & inside
-    result: npt.NDArray[np.bool_] = dark.mean(axis=(1, 2)) > 0.5
+    xs, ys = (np.rint(at[:, None] + steps).astype(np.intp) for at in (px, py))
+    columns, rows = np.minimum(np.maximum(xs, 0), wide - 1), np.minimum(np.maximum(ys, 0), high - 1)
+    places = (rows * wide)[:, :, None] + columns[:, None, :]
+    dark = np.ascontiguousarray(gray).ravel().take(places) < fit.paper * 0.6
+    # Beyond the scan there is no ink.
+    dark &= (rows == ys)[:, :, None] & (columns == xs)[:, None, :]
+    result: npt.NDArray[np.bool_] = 2 * np.count_nonzero(dark, axis=(1, 2)) > steps.size**2
     return result
 
 
@@ -129,16 +135,19 @@ class OwnCodes:
         width, height = self._size = first.width_mm, first.height_mm
         x = {"left": spot, "right": width - spot}
         y = {"top": spot, "bottom": height - spot}
-        self._x = np.array([x.get(m.edge, m.x_mm) for m in marks])
-        self._y = np.array([y.get(m.edge, m.y_mm) for m in marks])
+        qr_x, qr_y = _around(self._qr)
+        # The marks' places, then four about the QR code.
+        self._x = np.concatenate([[x.get(m.edge, m.x_mm) for m in marks], qr_x])
+        self._y = np.concatenate([[y.get(m.edge, m.y_mm) for m in marks], qr_y])
 
     def identify(
         self, gray: Gray, fit: Registration, style_id: str | None = None
     ) -> PageIdentity | None:
         """See `Identifier`."""
-        bits = ink_at(gray, fit, self._x, self._y).astype(int)
+        px, py = fit.to_px(self._x, self._y)
+        bits = _inked(gray, fit, px[:-4], py[:-4]).astype(int)
         edge = _try(decode_bits, bits.tolist())
-        printed = self._read_qr(gray, fit)
+        printed = None if self._qr is None else _read_qr(gray, px[-4:], py[-4:])
         flags: list[Flag] = []
         if edge is not None and printed is not None and edge != printed:
             raise PageRefusedError(
@@ -157,34 +166,6 @@ class OwnCodes:
         elif printed is None:
             flags.append(Flag(NOTE, "QR code unreadable; read by its edge marks"))
         return self._look_up(code, tuple(flags))
-
-    def _read_qr(self, gray: Gray, fit: Registration) -> PageCode | None:
-        if self._qr is None:
-            return None
-        q = self._qr
-        x = np.array([q.x_mm - QR_MARGIN_MM, q.x_mm + q.width_mm + QR_MARGIN_MM] * 2)
-        y = np.repeat([q.y_mm - QR_MARGIN_MM, q.y_mm + q.height_mm + QR_MARGIN_MM], 2)
-        px, py = fit.to_px(x, y)
-        left, top = max(0, int(px.min())), max(0, int(py.min()))
-        crop = np.ascontiguousarray(gray[top : int(py.max()) + 1, left : int(px.max()) + 1])
-        if min(crop.shape, default=0) < 20:
-            return None
-        for candidate in (crop, cv2.GaussianBlur(crop, (3, 3), 0)):
-            found = zxingcpp.read_barcodes(
-                candidate,
-                formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]),
-                try_downscale=False,
-            )
-            codes = [c for code in found if (c := _try(decode_text, code.text)) is not None]
-            if len(codes) > 1:
-                raise PageRefusedError(
-                    RefusalReason.TWO_SHEETS,
-                    "two QR codes stand where one is printed: pull the sheets apart and feed "
-                    "them one by one, or look for a pasted code",
-                )
-            if codes:
-                return codes[0]
-        return None
 
     def _nearest(self, bits: npt.NDArray[np.int_]) -> PageCode | None:
         """The election's own code nearest to what was read, if it is clearly the one.
@@ -256,6 +237,41 @@ class OwnCodes:
                 )
             precinct = self._election.precincts[code.precinct_index - 1].id
         return PageIdentity(page, precinct, code.kind, flags, code)
+
+
+def _around(qr: Box | None) -> tuple[list[float], list[float]]:
+    """The corners of the area about a QR code, mm: x and y (zeros where there is none)."""
+    if qr is None:
+        return [0.0] * 4, [0.0] * 4
+    left, top = qr.x_mm - QR_MARGIN_MM, qr.y_mm - QR_MARGIN_MM
+    right, bottom = qr.x_mm + qr.width_mm + QR_MARGIN_MM, qr.y_mm + qr.height_mm + QR_MARGIN_MM
+    return [left, right, left, right], [top, top, bottom, bottom]
+
+
+def _read_qr(
+    gray: Gray, px: npt.NDArray[np.float64], py: npt.NDArray[np.float64]
+) -> PageCode | None:
+    """The page's code from the QR symbol between these places, px."""
+    left, top = max(0, int(px.min())), max(0, int(py.min()))
+    crop = np.ascontiguousarray(gray[top : int(py.max()) + 1, left : int(px.max()) + 1])
+    if min(crop.shape, default=0) < 20:
+        return None
+    for blurred in (False, True):
+        found = zxingcpp.read_barcodes(
+            cv2.GaussianBlur(crop, (3, 3), 0) if blurred else crop,
+            formats=_QR_ONLY,
+            try_downscale=False,
+        )
+        codes = [c for code in found if (c := _try(decode_text, code.text)) is not None]
+        if len(codes) > 1:
+            raise PageRefusedError(
+                RefusalReason.TWO_SHEETS,
+                "two QR codes stand where one is printed: pull the sheets apart and feed "
+                "them one by one, or look for a pasted code",
+            )
+        if codes:
+            return codes[0]
+    return None
 
 
 class NewHampshireCodes:

@@ -138,8 +138,9 @@ def judge(
             reasons[index] = (STREAK, "a streak of the scanner runs over it; clean the glass")
     _lines(page, layout, codes, reasons, skip={i for i, _, _ in crossed})
 
-    inked = np.nan_to_num(sides, nan=0.0) >= SIDE_INK
-    blot = (np.nan_to_num(sides, nan=0.0).max(axis=1) >= SIDE_BLOT) & (codes != _NONE)
+    # Not known (NaN) is not inked.
+    inked = sides >= SIDE_INK
+    blot = (sides >= SIDE_BLOT).any(axis=1) & (codes != _NONE)
     struck = (codes == _MARK) & (scores >= FILLED) & inked.all(axis=1)
     for i in np.flatnonzero(struck).tolist():
         struck[i] = page.struck_through(i, layout)
@@ -289,9 +290,11 @@ def _lines(
 ) -> None:
     """Thin ink that may be a fold or crease running through a target."""
     found = page.found
-    sides = np.nan_to_num(found.sides, nan=1.0)
-    touched = (sides > 0.004).any(axis=1)
-    thin = (codes != _NONE) & (found.scores < STROKE_MOST) & touched
+    thin = (codes != _NONE) & (found.scores < STROKE_MOST)
+    if not thin.any():
+        return
+    # Not known (NaN) may well be touched.
+    thin &= ~(found.sides <= 0.004).all(axis=1)
     which = [i for i in np.flatnonzero(thin).tolist() if i not in skip]
     for number, i in enumerate(which):
         line: Line | None = None

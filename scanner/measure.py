@@ -17,7 +17,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +30,7 @@ from scanner.templates import (
     area_points,
     sample,
 )
-from scanner.windows import Sums, cut_out, darkest_around, inked, stacked, sums_at, totals
+from scanner.windows import Sums, cut_out, darkest_around, inked, ranked, stacked, sums_at, totals
 
 Gray = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -228,9 +227,8 @@ def _paper(windows: Gray, page_paper: float) -> Shares:
 
     `windows` uint8[h, w, n]: a stack.
     """
-    few = np.asarray(cv2.transpose(windows[::6, ::6].reshape(-1, windows.shape[2])), np.uint8)
-    place = int(few.shape[1] * PAPER_QUANTILE)
-    light = np.partition(few, place, axis=1)[:, place].astype(np.float32)
+    few = windows[::6, ::6].reshape(-1, windows.shape[2])
+    light = ranked(few, int(few.shape[0] * PAPER_QUANTILE)).astype(np.float32)
     # A window that is mostly ink still has paper no darker than most of the page's.
     return np.clip(light, np.float32(DARKEST_PAPER * page_paper), np.float32(255.0))
 
@@ -318,8 +316,9 @@ def _write_ins(gray: Gray, fit: Registration, templates: PageTemplates, moved_mm
     x, y = area_points(templates.layout, templates.areas)
     px, py = fit.to_px(x + moved_mm[:, 1, None, None], y + moved_mm[:, 0, None, None])
     grey = sample(gray, px, py, fit.paper)
-    flat = np.sort(grey.reshape(grey.shape[0], -1), axis=1)
-    light = np.clip(flat[:, int(flat.shape[1] * PAPER_QUANTILE)], DARKEST_PAPER * fit.paper, 255.0)
+    flat = grey.reshape(grey.shape[0], -1)
+    place = int(flat.shape[1] * PAPER_QUANTILE)
+    light = np.clip(np.partition(flat, place, axis=1)[:, place], DARKEST_PAPER * fit.paper, 255.0)
     ink = grey < (light * (1 - DARK))[:, None, None]
     printed = templates.area_printed
     share: Shares = (ink & ~printed).mean(axis=(1, 2)).astype(np.float32)

@@ -93,17 +93,18 @@ class Registration:
         y_high = _bottom_reference(self.form)
         u = (x_mm - x_low) / (x_high - x_low)
         v = (y_mm - y_low) / (y_high - y_low)
+        before_u, before_v = 1 - u, 1 - v
+        top, bottom = self.curves["top"], self.curves["bottom"]
+        left, right = self.curves["left"], self.curves["right"]
         out = []
         for axis in (1, 2):
-            top = np.interp(x_mm, self.curves["top"][0], self.curves["top"][axis])
-            bottom = np.interp(x_mm, self.curves["bottom"][0], self.curves["bottom"][axis])
-            left = np.interp(y_mm, self.curves["left"][0], self.curves["left"][axis])
-            right = np.interp(y_mm, self.curves["right"][0], self.curves["right"][axis])
-            c = self.corners[:, axis - 1]
-            twist = (
-                (1 - u) * (1 - v) * c[0] + u * (1 - v) * c[1] + (1 - u) * v * c[2] + u * v * c[3]
-            )
-            out.append((1 - v) * top + v * bottom + (1 - u) * left + u * right - twist)
+            c = self.corners[:, axis - 1].tolist()
+            # Between top and bottom, and between the sides, less what both say of the corners.
+            down = before_v * (np.interp(x_mm, top[0], top[axis]) - before_u * c[0] - u * c[1])
+            down += v * (np.interp(x_mm, bottom[0], bottom[axis]) - before_u * c[2] - u * c[3])
+            down += before_u * np.interp(y_mm, left[0], left[axis])
+            down += u * np.interp(y_mm, right[0], right[axis])
+            out.append(down)
         return out[0], out[1]
 
 
