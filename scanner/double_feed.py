@@ -17,7 +17,14 @@ import numpy.typing as npt
 from election.geometry import LONG_MM, SHORT_MM
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.page_form import EdgeForm
-from scanner.timing_marks import Candidates, Gray, best_lines, chain, middle
+from scanner.timing_marks import (
+    Candidates,
+    Gray,
+    best_lines,
+    chain,
+    longest_chain,
+    middle,
+)
 
 if TYPE_CHECKING:
     from scanner.registration import Registration
@@ -63,6 +70,9 @@ def check_second_rows(
         rest = Candidates(
             one.along[other], one.across[other], one.low[other], one.high[other], one.step
         )
+        # Print near an edge is seldom spaced as its marks are: told before all lines are tried.
+        if longest_chain(rest.along, _pitch(edge, ppm)) < SECOND_ROW_SHARE * edge.along_mm.size:
+            continue
         # Across the edge both rows' middles, so that marks of any length and cut ones compare.
         own = middle(((one.low + one.high) / 2)[member])
         asked.append((rest, own, float(one.along.sum()) / one.along.size, edge))
@@ -89,8 +99,7 @@ def _check_second_row(
     apart = abs(middle(((rest.low + rest.high) / 2)[second]) - own)
     if apart < ROWS_APART_MM * ppm:
         return
-    pitch = (edge.along_mm[-1] - edge.along_mm[0]) / (count - 1) * ppm
-    even, _ = chain(np.sort(rest.along[second]), pitch)
+    even, _ = chain(np.sort(rest.along[second]), _pitch(edge, ppm))
     if even.size < SECOND_ROW_SHARE * count:
         return
     raise PageRefusedError(
@@ -98,6 +107,11 @@ def _check_second_row(
         f"a second row of {even.size} timing marks stands {apart / ppm:.0f} mm from the "
         f"{edge.edge} edge's own: two sheets were drawn in together; {_WORDS}",
     )
+
+
+def _pitch(edge: EdgeForm, ppm: float) -> float:
+    """The spacing of an edge's marks, px."""
+    return float(edge.along_mm[-1] - edge.along_mm[0]) / (edge.along_mm.size - 1) * ppm
 
 
 def check_ghost(gray: Gray, fit: Registration) -> None:

@@ -18,8 +18,10 @@ Sources: VVSG 2.0, 1.1.6; `election/profiles/*.toml` for each jurisdiction's art
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from election.model import WRITE_IN_PREFIX, Contest, Election
 from election.profile import Profile
@@ -46,6 +48,7 @@ CONTEST_PARTLY_READ = "contest_partly_read"
 NOTE_KINDS = frozenset({"note"})
 
 
+_MARK, _MARGINAL = MarkClass.MARK, MarkClass.MARGINAL
 _CLEARNESS = {MarkClass.NO_MARK: 0, MarkClass.MARGINAL: 1, MarkClass.MARK: 2}
 
 
@@ -65,6 +68,10 @@ class _Seen:
         known = self.classes.get(option_id)
         if known is None or _CLEARNESS[mark] > _CLEARNESS[known]:
             self.classes[option_id] = mark
+
+    def lacks(self, options: tuple[str, ...]) -> bool:
+        """Whether a target of one of the contest's options was not seen (only they can be)."""
+        return len(self.classes) < len(options)
 
 
 def interpret(
@@ -97,13 +104,15 @@ def interpret(
             "Give the definition that the ballots were printed from"
         ) from error
     one_mark = profile.marks.rule == "exactly_one"
-    seen = _collect(pages, {c.id for c in contests}, election, profile)
+    options = {c.id: c.option_ids() for c in contests}
+    seen = _collect(pages, options, profile.marks.write_in)
     page_flags = tuple(flag for page in pages for flag in page.flags)
-    own_flags = tuple(flag for c in contests for flag in _doubts(c, seen[c.id]))
+    own_flags = tuple(flag for c in contests for flag in _doubts(c, options[c.id], seen[c.id]))
     held = {f.contest_id for f in page_flags if f.contest_id and f.kind not in NOTE_KINDS}
     readings = tuple(
         _read_contest(
-            contest,
+            contest.id,
+            options[contest.id],
             seen[contest.id],
             allowed=1 if one_mark else contest.votes_allowed,
             hold=contest.id in held,
@@ -153,15 +162,14 @@ def _one_sheet(pages: Sequence[PageReading]) -> tuple[str, str | None]:
 
 
 def _collect(
-    pages: Iterable[PageReading], contest_ids: set[str], election: Election, profile: Profile
+    pages: Iterable[PageReading], options: Mapping[str, tuple[str, ...]], least_written: float
 ) -> dict[str, _Seen]:
-    seen = {contest_id: _Seen() for contest_id in contest_ids}
-    least_written = profile.marks.write_in
-    known = {contest_id: frozenset(_option_ids(election, contest_id)) for contest_id in contest_ids}
+    """What the pages show of each contest, given its `options` ids by contest id."""
+    seen = {contest_id: _Seen() for contest_id in options}
+    known = {contest_id: frozenset(ids) for contest_id, ids in options.items()}
     for page in pages:
-        for target, mark, write_in in zip(
-            page.layout.targets, page.classes, page.write_in_scores.tolist(), strict=True
-        ):
+        targets = page.layout.targets
+        for target, mark in zip(targets, page.classes, strict=True):
             contest = seen.get(target.contest_id)
             if contest is None or target.option_id not in known[target.contest_id]:
                 raise InterpretationError(
@@ -170,20 +178,15 @@ def _collect(
                     "Use the layout made with this definition"
                 )
             contest.add(target.option_id, mark)
-            # NaN (no write-in area) compares false.
-            if write_in >= least_written:
-                contest.write_ins.add(target.option_id)
+        # NaN (no write-in area) compares false.
+        for i in np.flatnonzero(page.write_in_scores >= least_written).tolist():
+            seen[targets[i].contest_id].write_ins.add(targets[i].option_id)
     return seen
 
 
-def _option_ids(election: Election, contest_id: str) -> tuple[str, ...]:
-    return election.contest(contest_id).option_ids()
-
-
-def _doubts(contest: Contest, seen: _Seen) -> Iterable[Flag]:
+def _doubts(contest: Contest, options: tuple[str, ...], seen: _Seen) -> Iterable[Flag]:
     """What a person should see in this contest beside marginal marks."""
-    options = contest.option_ids()
-    missing = [o for o in options if o not in seen.classes]
+    missing = [o for o in options if o not in seen.classes] if seen.lacks(options) else []
     if not seen.classes:
         yield Flag(
             CONTEST_NOT_READ,
@@ -214,26 +217,30 @@ def _unmarked_write_in(option_id: str, seen: _Seen) -> bool:
     )
 
 
-def _read_contest(contest: Contest, seen: _Seen, *, allowed: int, hold: bool) -> ContestReading:
+def _read_contest(
+    contest_id: str, options: tuple[str, ...], seen: _Seen, *, allowed: int, hold: bool
+) -> ContestReading:
     """Rules 2 and 4 for one contest."""
-    options = contest.option_ids()
-    marked = tuple(o for o in options if seen.classes.get(o) is MarkClass.MARK)
-    marginal = tuple(o for o in options if seen.classes.get(o) is MarkClass.MARGINAL)
-    incomplete = any(o not in seen.classes for o in options)
+    marked = tuple([o for o in options if seen.classes.get(o) is _MARK])
+    marginal: tuple[str, ...] = ()
+    if _MARGINAL in seen.classes.values():
+        marginal = tuple([o for o in options if seen.classes.get(o) is _MARGINAL])
+    incomplete = seen.lacks(options)
     written = bool(seen.write_ins) and any(_unmarked_write_in(o, seen) for o in options)
     overvoted = len(marked) > allowed
     # More marks than allowed stay more, whatever the doubtful ones turn out to be.
     open_marks = bool(marginal or incomplete) and not overvoted
     open_write_in = written and len(marked) < allowed
     if hold or open_marks or open_write_in:
-        return _held(ContestReading(contest.id, marked, marginal, (), ContestStatus.BLANK, 0, 0))
+        pending = ContestStatus.NEEDS_REVIEW
+        return ContestReading(contest_id, marked, marginal, (), pending, 0, 0)
     if overvoted:
-        return ContestReading(contest.id, marked, marginal, (), ContestStatus.OVERVOTE, 0, allowed)
+        return ContestReading(contest_id, marked, marginal, (), ContestStatus.OVERVOTE, 0, allowed)
     lost = allowed - len(marked)
     status = ContestStatus.VALID
     if lost:
         status = ContestStatus.UNDERVOTE if marked else ContestStatus.BLANK
-    return ContestReading(contest.id, marked, marginal, marked, status, lost, 0)
+    return ContestReading(contest_id, marked, marginal, marked, status, lost, 0)
 
 
 def _held(reading: ContestReading) -> ContestReading:

@@ -430,3 +430,16 @@ def chain(along: Floats, pitch_px: float) -> tuple[npt.NDArray[np.int64], npt.ND
     chosen = np.array(members[::-1], dtype=np.int64)
     numbers = np.concatenate([[0], np.cumsum(np.rint(np.diff(along[chosen]) / pitch_px))])
     return chosen, numbers.astype(np.int64)
+
+
+def longest_chain(along: Floats, pitch_px: float) -> int:
+    """At most so many of these places can `chain` string together, whichever of them it is
+    given: the longest run whose steps are whole pitches, however far apart."""
+    steps = (along[:, None] - along) / pitch_px
+    whole = np.rint(steps)
+    fits = (whole >= 1) & (np.abs(steps - whole) <= STEP_TOLERANCE)
+    length = [1] * along.size
+    for j, i in zip(*(places.tolist() for places in np.nonzero(fits)), strict=True):
+        if length[i] >= length[j]:
+            length[j] = length[i] + 1
+    return max(length, default=0)
