@@ -246,7 +246,7 @@ def _skew(lines: dict[Edge, _Line]) -> float:
         math.degrees(math.atan(slope)) * (-1.0 if name in ("left", "right") else 1.0)
         for name, (_, _, _, slope) in lines.items()
     ]
-    return float(np.mean(angles))
+    return sum(angles) / len(angles)
 
 
 def _number(name: Edge, line: _Line, crossings: _Crossings) -> EdgeMarks:
@@ -367,7 +367,8 @@ def _fit(
         curves[name] = _curve(name, mm, places, form)
     if "bottom" not in curves:
         curves["bottom"] = _straight_bottom(curves, form)
-    residual = float(np.sqrt(np.mean(np.concatenate(squares) ** 2)))
+    misfits = np.concatenate(squares)
+    residual = math.sqrt(float(misfits @ misfits) / misfits.size)
     if residual > thresholds.max_residual_mm:
         raise PageRefusedError(
             RefusalReason.POOR_FIT,
@@ -378,7 +379,7 @@ def _fit(
         form=form,
         curves=curves,
         corners=_corners(curves, form),
-        dpi=float(np.mean(scale)) * MM_PER_INCH,
+        dpi=sum(scale) / len(scale) * MM_PER_INCH,
         skew_deg=skew,
         residual_mm=residual,
         paper=paper,
@@ -414,14 +415,13 @@ def _curve(name: Edge, mm: Floats, places: Floats, form: PageForm) -> tuple[Floa
 
     `places` float64[2, n] are along and across.
     """
-    last_mm = form.height_mm if name in _SIDES else form.width_mm
     n = min(5, mm.size)
+    ends = np.stack([np.arange(n), np.arange(mm.size - n, mm.size)])
+    reach = np.array([0.0, form.height_mm if name in _SIDES else form.width_mm])
     full_mm = np.empty(mm.size + 2)
     full = np.empty((2, mm.size + 2))
-    full_mm[0], full_mm[1:-1], full_mm[-1] = 0.0, mm, last_mm
-    full[:, 0] = straight_at(mm[:n], places[:, :n], 0.0)
-    full[:, 1:-1] = places
-    full[:, -1] = straight_at(mm[-n:], places[:, -n:], last_mm)
+    full_mm[1:-1], full_mm[[0, -1]] = mm, reach
+    full[:, 1:-1], full[:, [0, -1]] = places, straight_at(mm[ends], places[:, ends], reach)
     along, across = full
     return (full_mm, across, along) if name in _SIDES else (full_mm, along, across)
 
@@ -449,16 +449,15 @@ def _corners(curves: dict[Edge, tuple[Floats, Floats, Floats]], form: PageForm) 
     x_low = form.by_edge["left"].reference_mm
     x_high = form.by_edge["right"].reference_mm
     y_low, y_high = form.by_edge["top"].reference_mm, _bottom_reference(form)
-    ends = {"left": [y_low, y_high], "right": [y_low, y_high]}
-    ends |= {"top": [x_low, x_high], "bottom": [x_low, x_high]}
-    # Each edge at both its ends: float64[2, 2], (x, y) by end.
+    columns, rows = np.array([x_low, x_high]), np.array([y_low, y_high])
+    # Each edge at both its ends: x and y, by end.
     at = {
-        name: np.stack([np.interp(ends[name], c[0], v) for v in c[1:]], 1)
-        for name, c in curves.items()
+        name: [np.interp(rows if name in _SIDES else columns, mm, v).tolist() for v in (x, y)]
+        for name, (mm, x, y) in curves.items()
     }
     return np.array(
         [
-            (at[row][i] + at[side][j]) / 2
+            [(at[row][axis][i] + at[side][axis][j]) / 2 for axis in (0, 1)]
             for j, row in enumerate(_ROWS)
             for i, side in enumerate(_SIDES)
         ]
