@@ -108,7 +108,7 @@ def measure(gray: Gray, fit: Registration, templates: PageTemplates) -> Measurem
     count = x.size
     height, width = scaled.size
     corner = placed.centre - (height // 2, width // 2)
-    own = stacked(cut_out(gray, corner, scaled.size, round(fit.paper)))
+    own = stacked(cut_out(gray, corner, scaled.size, round(fit.paper), scaled.rows))
     limit = np.clip(DARK * fit.contrast / FULL_BLACK, LEAST_DARK, DARK)
     ink_level = placed.paper * (1 - limit)
     light_level = placed.paper * (1 - limit * LIGHT)

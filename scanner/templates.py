@@ -96,10 +96,11 @@ class ScaledTemplates:
     is widened for it (from place `margin` on); then, where the outline is, one of `size` to
     measure in. `line` int64[k, n]: each target's own `Outline.line`.
 
-    `inside` uint8[p, n] is 255 where a voter's ink counts, at the flat places `core` int64[p]
-    of that window; `ring` uint8[q, n] likewise beside the target, at `around` int64[q]: above,
-    below, left and right of it, as `parts` share them out; empty where the print beside
-    targets is not known. `free` int64[n] and `ring_free` int64[n, 4] count those pixels.
+    Of the latter only `rows` int64[r] are asked for. `inside` uint8[p, n] is 255 where a
+    voter's ink counts, at the flat places `core` int64[p] of those rows; `ring` uint8[q, n]
+    likewise beside the target, at `around` int64[q]: above, below, left and right of it, as
+    `parts` share them out; empty where the print beside targets is not known. `free` int64[n]
+    and `ring_free` int64[n, 4] count those pixels.
     """
 
     px_x: float
@@ -109,6 +110,7 @@ class ScaledTemplates:
     reach: int
     search_size: tuple[int, int]
     size: tuple[int, int]
+    rows: Index
     search: Search
     outlines: tuple[Outline, ...]
     line: Index
@@ -123,7 +125,9 @@ class ScaledTemplates:
     def inside_of(self, index: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
         """`inside` of one target as bool of a window's shape, middles aligned."""
         mask = np.zeros(self.size, bool)
-        mask.ravel()[self.core] = self.inside[:, index] > 0
+        own = np.zeros((self.rows.size, self.size[1]), bool)
+        own.ravel()[self.core] = self.inside[:, index] > 0
+        mask[self.rows] = own
         out = np.zeros(shape, bool)
         high, wide = min(shape[0], mask.shape[0]), min(shape[1], mask.shape[1])
         to = ((shape[0] - high) // 2, (shape[1] - wide) // 2)
@@ -312,15 +316,15 @@ def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledT
     mid_x = math.ceil((widest / 2 + RING_MM[1]) * px_x)
     size = (2 * mid_y + 1, 2 * mid_x + 1)
     inside, ring = _masks(page, px_x, px_y, mid_y, mid_x)
-    core = np.flatnonzero(inside.any(axis=0))
     inner_y = math.floor((min(t.height_mm for t in targets) / 2 + RING_MM[0]) * px_y)
     inner_x = math.floor((min(t.width_mm for t in targets) / 2 + RING_MM[0]) * px_x)
     # Every other pixel both ways: strokes are several pixels wide.
     everything = slice(None, None, 2)
     places = np.arange(size[0] * size[1]).reshape(size)
+    core = np.flatnonzero(inside.any(axis=0))
     sides = [
-        places[rows, columns].ravel()
-        for rows, columns in (
+        places[down, across].ravel()
+        for down, across in (
             (slice(0, mid_y - inner_y, 2), everything),
             (slice(mid_y + inner_y + 1, None, 2), everything),
             (everything, slice(0, mid_x - inner_x, 2)),
@@ -333,6 +337,12 @@ def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledT
     ends = np.cumsum([0, *(side.size for side in sides)]).tolist()
     parts = tuple(slice(a, b) for a, b in pairwise(ends))
     ring_at = stacked(ring).take(around, axis=0)
+    inside_at = stacked(inside).take(core, axis=0)
+    rows = np.unique(np.concatenate([core, around]) // size[1])
+    # From places in the whole window to places in those rows.
+    number = np.zeros(size[0], np.int64)
+    number[rows] = np.arange(rows.size)
+    core, around = (number[at // size[1]] * size[1] + at % size[1] for at in (core, around))
     free = [np.count_nonzero(ring_at[part], axis=0) for part in parts]
     return ScaledTemplates(
         px_x=px_x,
@@ -342,11 +352,12 @@ def _scaled(page: PageTemplates, px_x: float, px_y: float, far: bool) -> ScaledT
         reach=reach,
         search_size=search_size,
         size=size,
+        rows=rows,
         search=search,
         outlines=outlines,
         line=line,
         core=core,
-        inside=stacked(inside).take(core, axis=0),
+        inside=inside_at,
         free=np.count_nonzero(inside, axis=(1, 2)).astype(np.int64),
         around=around,
         parts=parts,

@@ -31,6 +31,8 @@ LONGEST_SHARE = 1.5
 SOLID_SHARE = 0.7
 #: Width of the band in which marks stand on one line, mm.
 LINE_BAND_MM = 1.6
+#: Further than any scan's side, px.
+BEYOND_PX = 1e5
 #: Largest rotation looked for, degrees, and the step.
 MAX_ANGLE_DEG = 12.0
 ANGLE_STEP_DEG = 0.25
@@ -328,9 +330,8 @@ def _lines(
     count, most = len(found), max(sizes)
     band = LINE_BAND_MM * ppm
     # Places that are no mark lie beyond all others and too far apart to be of one line.
-    beyond = max(float(np.abs(edge.across).max() + np.abs(edge.along).max()) for edge in found)
     across = np.empty((count, most))
-    across[:] = 10 * beyond + 2 * band * np.arange(1, most + 1)
+    across[:] = BEYOND_PX + 2 * band * np.arange(most)
     along = np.zeros((count, most))
     for e, (edge, size) in enumerate(zip(found, sizes, strict=True)):
         across[e, :size] = edge.across

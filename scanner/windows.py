@@ -16,8 +16,15 @@ Index = npt.NDArray[np.int64]
 Sums = npt.NDArray[np.int32]
 
 
-def cut_out(gray: Gray, corner: Index, size: tuple[int, int], outside: int) -> Gray:
-    """Equal windows uint8[n, h, w] at `corner` int64[n, 2] (y, x); `outside` beyond the scan."""
+def cut_out(
+    gray: Gray,
+    corner: Index,
+    size: tuple[int, int],
+    outside: int,
+    only: Index | None = None,
+) -> Gray:
+    """Equal windows uint8[n, h, w] at `corner` int64[n, 2] (y, x); `outside` beyond the scan;
+    of `only` these rows int64[h'] (default: all)."""
     high, wide = size
     low = corner.min(axis=0)
     end = corner.max(axis=0) + size
@@ -35,8 +42,9 @@ def cut_out(gray: Gray, corner: Index, size: tuple[int, int], outside: int) -> G
         (gray.size - wide + 1,), np.dtype((np.void, wide)), gray, strides=(1,)
     )
     first = corner[:, :1] * gray.shape[1] + corner[:, 1:]
-    taken = rows[first + np.arange(high) * gray.shape[1]]
-    return taken.view(np.uint8).reshape(-1, high, wide)
+    wanted = np.arange(high) if only is None else only
+    taken = rows[first + wanted * gray.shape[1]]
+    return taken.view(np.uint8).reshape(-1, wanted.size, wide)
 
 
 def stacked(windows: Gray) -> Gray:
