@@ -261,6 +261,7 @@ def _read_qr(
             cv2.GaussianBlur(crop, (3, 3), 0) if blurred else crop,
             formats=_QR_ONLY,
             try_downscale=False,
+            try_invert=False,
         )
         codes = [c for code in found if (c := _try(decode_text, code.text)) is not None]
         if len(codes) > 1:

@@ -63,12 +63,6 @@ class _Seen:
     classes: dict[str, MarkClass] = field(default_factory=dict)
     write_ins: set[str] = field(default_factory=set)
 
-    def add(self, option_id: str, mark: MarkClass) -> None:
-        # Rule 1: a mark outweighs a marginal one, a marginal one outweighs none.
-        known = self.classes.get(option_id)
-        if known is None or _CLEARNESS[mark] > _CLEARNESS[known]:
-            self.classes[option_id] = mark
-
     def lacks(self, options: tuple[str, ...]) -> bool:
         """Whether a target of one of the contest's options was not seen (only they can be)."""
         return len(self.classes) < len(options)
@@ -177,7 +171,10 @@ def _collect(
                     f"{target.contest_id!r}/{target.option_id!r}, which the definition has not. "
                     "Use the layout made with this definition"
                 )
-            contest.add(target.option_id, mark)
+            # Rule 1: a mark outweighs a marginal one, a marginal one outweighs none.
+            before = contest.classes.get(target.option_id)
+            if before is None or _CLEARNESS[mark] > _CLEARNESS[before]:
+                contest.classes[target.option_id] = mark
         # NaN (no write-in area) compares false.
         for i in np.flatnonzero(page.write_in_scores >= least_written).tolist():
             seen[targets[i].contest_id].write_ins.add(targets[i].option_id)

@@ -415,13 +415,14 @@ def _curve(name: Edge, mm: Floats, places: Floats, form: PageForm) -> tuple[Floa
 
     `places` float64[2, n] are along and across.
     """
+    last_mm = form.height_mm if name in _SIDES else form.width_mm
     n = min(5, mm.size)
-    ends = np.stack([np.arange(n), np.arange(mm.size - n, mm.size)])
-    reach = np.array([0.0, form.height_mm if name in _SIDES else form.width_mm])
     full_mm = np.empty(mm.size + 2)
     full = np.empty((2, mm.size + 2))
-    full_mm[1:-1], full_mm[[0, -1]] = mm, reach
-    full[:, 1:-1], full[:, [0, -1]] = places, straight_at(mm[ends], places[:, ends], reach)
+    full_mm[1:-1], full_mm[0], full_mm[-1] = mm, 0.0, last_mm
+    full[:, 1:-1] = places
+    full[:, 0] = straight_at(mm[:n], places[:, :n], 0.0)
+    full[:, -1] = straight_at(mm[-n:], places[:, -n:], last_mm)
     along, across = full
     return (full_mm, across, along) if name in _SIDES else (full_mm, along, across)
 

@@ -389,16 +389,13 @@ def straight(x: Floats, y: Floats) -> tuple[float, float]:
     return slope, centre_y - slope * centre_x
 
 
-def straight_at(x: Floats, rows: Floats, places: Floats) -> Floats:
-    """Least-squares lines at places float64[m]: through points x float64[m, n], rows
-    float64[k, m, n]; float64[k, m]."""
-    count = x.shape[1]
-    middles = x.sum(axis=1) / count
-    centres = rows.sum(axis=2) / count
-    off = x - middles[:, None]
-    spread = np.maximum((off * off).sum(axis=1), 1e-12)
-    slopes = ((rows - centres[:, :, None]) * off).sum(axis=2) / spread
-    result: Floats = centres + slopes * (places - middles)
+def straight_at(x: Floats, rows: Floats, place: float) -> Floats:
+    """Least-squares lines through points x float64[n], rows float64[k, n], at a place: [k]."""
+    # Such a line's value anywhere is a weighted sum of the points.
+    centre = float(x.sum()) / x.size
+    off = x - centre
+    weights = 1.0 / x.size + off * ((place - centre) / max(float(off @ off), 1e-12))
+    result: Floats = rows @ weights
     return result
 
 
