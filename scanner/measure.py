@@ -308,7 +308,8 @@ def _median_of_sure(shift: Index, sure: npt.NDArray[np.bool_], neighbours: Index
     if lonely.any():
         expected[lonely] = np.median(shift[sure], axis=0)
     # With an even number the upper middle may not exist.
-    return np.where(np.isfinite(expected), expected, values[rows, middle])
+    result: Floats = np.where(np.isfinite(expected), expected, values[rows, middle])
+    return result
 
 
 def _write_ins(gray: Gray, fit: Registration, templates: PageTemplates, moved_mm: Floats) -> Shares:

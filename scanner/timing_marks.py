@@ -164,7 +164,7 @@ def _components(
     _, _, boxes, centres = cv2.connectedComponentsWithStatsWithAlgorithm(
         ink, 8, labels, cv2.CCL_DEFAULT
     )
-    return boxes[1:].astype(np.float64), centres[1:, 0], start
+    return boxes[1:].astype(np.float64), np.asarray(centres[1:, 0], np.float64), start
 
 
 def _reference(form: EdgeForm, low: Floats, high: Floats) -> Floats:
@@ -244,9 +244,11 @@ def _refined(
     flat = np.ascontiguousarray(gray).ravel()
     tall, wide = gray.shape
     # Of each mark: what one pixel along and across its edge is in `flat`, and the last ones.
-    to_along, to_across = np.where(upright, wide, 1), np.where(upright, 1, wide)
-    most_along = np.where(upright, tall, wide) - 1
-    most_across = np.where(upright, wide, tall) - 1
+    pixel = np.array([[1, wide], [wide, 1]])
+    last = np.array([[wide, tall], [tall, wide]]) - 1
+    own = upright.astype(np.intp)
+    to_along, to_across = pixel[own].T
+    most_along, most_across = last[own].T
     centre = (low + high) / 2
     # Along: a little more than the mark's thickness, in three lines through its inner half.
     half = math.ceil(thickness / 2) + step + 1

@@ -43,8 +43,9 @@ def cut_out(
     )
     first = corner[:, :1] * gray.shape[1] + corner[:, 1:]
     wanted = np.arange(high) if only is None else only
-    taken = rows[first + wanted * gray.shape[1]]
-    return taken.view(np.uint8).reshape(-1, wanted.size, wide)
+    taken = rows[first + wanted * gray.shape[1]].view(np.uint8)
+    windows: Gray = taken.reshape(-1, wanted.size, wide)
+    return windows
 
 
 def stacked(windows: Gray) -> Gray:
@@ -79,14 +80,16 @@ def inked(values: Gray, level: npt.NDArray[np.uint8], mask: Gray) -> Gray:
     """1 where a value of uint8[p, n] lies below its target's `level` uint8[n] and `mask`
     uint8[p, n] has its lowest bit set, else 0."""
     below = np.less(values, level).view(np.uint8)
-    return np.bitwise_and(below, mask, out=below)
+    np.bitwise_and(below, mask, out=below)
+    return below
 
 
 def totals(values: Gray) -> Sums:
     """Sums down each column of uint8[p, n], int32[n]."""
     if values.shape[0] == 0:
         return np.zeros(values.shape[1], np.int32)
-    return np.asarray(cv2.reduce(values, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.int32)[0]
+    added = cv2.reduce(values, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    return np.asarray(added, np.int32).ravel()
 
 
 def ranked(values: Gray, place: int) -> Gray:
