@@ -16,15 +16,9 @@ import numpy.typing as npt
 
 from election.geometry import LONG_MM, SHORT_MM
 from scanner.errors import PageRefusedError, RefusalReason
+from scanner.mark_rows import Candidates, best_lines, chain, longest_chain, middle
 from scanner.page_form import EdgeForm
-from scanner.timing_marks import (
-    Candidates,
-    Gray,
-    best_lines,
-    chain,
-    longest_chain,
-    middle,
-)
+from scanner.timing_marks import Gray
 
 if TYPE_CHECKING:
     from scanner.registration import Registration

@@ -29,9 +29,10 @@ import numpy.typing as npt
 from election.layout import PageLayout, Target, TargetShape
 from scanner.defects import Line, Streak, beside_line, line_through, two_level
 from scanner.measure import Measurement
+from scanner.outlines import distance_mm
 from scanner.probability import SIDE_INK, probability
 from scanner.reading import Flag, MarkClass, Thresholds
-from scanner.templates import INSET_MM, PageTemplates, ScaledTemplates, distance_mm
+from scanner.templates import INSET_MM, PageTemplates, ScaledTemplates
 from scanner.windows import cut_out
 
 Gray = npt.NDArray[np.uint8]

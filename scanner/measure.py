@@ -20,11 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scanner.outlines import POINTS, Outline
 from scanner.registration import Registration
 from scanner.templates import (
-    POINTS,
     PRINT,
-    Outline,
     PageTemplates,
     ScaledTemplates,
     area_points,

@@ -18,51 +18,32 @@ import numpy.typing as npt
 from election.layout import Edge
 from scanner.double_feed import check_second_rows
 from scanner.errors import PageRefusedError, RefusalReason
-from scanner.page_form import EdgeForm, PageForm
-from scanner.reading import Thresholds
-from scanner.timing_marks import (
+from scanner.mark_rows import (
     Candidates,
     EdgeMarks,
     Floats,
-    Gray,
     best_lines,
-    chain,
-    find_candidates,
     middle,
-    paper_and_threshold,
-    refine,
     straight,
     straight_at,
 )
+from scanner.numbering import MIN_MARKS_SHARE, ROWS, SIDES, Line, crossings_of, number
+from scanner.page_form import EdgeForm, PageForm
+from scanner.reading import Thresholds
+from scanner.timing_marks import Gray, find_candidates, paper_and_threshold, refine
 
 MM_PER_INCH = 25.4
 #: Marks are searched for at about this resolution, px per mm (70 dpi): the thinnest are then
 #: four pixels thick.
 SEARCH_PX_PER_MM = 2.75
-#: An edge with fewer than this share of its marks is not trusted.
-MIN_MARKS_SHARE = 0.6
 #: So many marks on one line are enough to tell its tilt.
 SKEW_SEEN_MARKS = 10
 #: Fewer marks give a first idea of the tilt of a page that leans out of its strips.
 TILT_SEEN_MARKS = 5
 #: A mark this far from where its neighbours put it is a merged or foreign thing, mm.
 OUTLIER_MM = 0.9
-#: So many marks on the line beyond those that are evenly spaced are a part of the page that
-#: slipped by itself; where it is, is not known.
-BROKEN_MARKS = 3
-#: Slip at the page's edge, in pitches of the timing marks, up to which numbering is tried,
-#: and how much worse the next best numbering must be.
-MAX_SLIP_PITCHES = 0.75
-SHIFT_MARGIN_PITCHES = 0.5
 #: A scan longer than the paper by more than this share holds more than one sheet.
 TWO_SHEETS_SHARE = 1.35
-
-
-#: Marks found on one edge's line: its form, places along and across, px, and its slope.
-_Line = tuple[EdgeForm, Floats, Floats, float]
-_Crossings = dict[tuple[Edge, Edge], tuple[float, float]]
-_SIDES: tuple[Edge, ...] = ("left", "right")
-_ROWS: tuple[Edge, ...] = ("top", "bottom")
 
 
 @dataclass(frozen=True)
@@ -171,7 +152,7 @@ def _register(
         (edge, one, member) for edge, one, (member, _) in zip(edges, found, best, strict=True)
     ]
     slopes = [slope for _, slope in best]
-    lines: dict[Edge, _Line] = {}
+    lines: dict[Edge, Line] = {}
     inks = []
     for (edge, _, _), coarse, (along, across, ink) in zip(
         searched, slopes, refine(gray, ppm, searched), strict=True
@@ -187,8 +168,8 @@ def _register(
     skew = _skew(lines)
     if abs(skew) > thresholds.max_skew_deg:
         raise _too_skewed(skew, thresholds)
-    crossings = _crossings(lines)
-    marks = {name: _number(name, line, crossings) for name, line in lines.items()}
+    crossings = crossings_of(lines)
+    marks = {name: number(name, line, crossings) for name, line in lines.items()}
     return _fit(marks, form, paper, middle(np.concatenate(inks)), skew, thresholds)
 
 
@@ -204,7 +185,7 @@ def tilt_of(gray: Gray, form: PageForm) -> float | None:
         form.edges, _best_lines(gray, form.edges, found, ppm), strict=True
     ):
         if member.sum() >= TILT_SEEN_MARKS:
-            sign = -1.0 if edge.edge in _SIDES else 1.0
+            sign = -1.0 if edge.edge in SIDES else 1.0
             seen.append((int(member.sum()), sign * math.degrees(math.atan(slope))))
     return max(seen)[1] if seen else None
 
@@ -213,11 +194,11 @@ def _best_lines(
     gray: Gray, edges: Sequence[EdgeForm], found: Sequence[Candidates], ppm: float
 ) -> list[tuple[npt.NDArray[np.bool_], float]]:
     """Each edge's own row of marks (see `best_lines`), turned about the page's middle."""
-    middles = [gray.shape[0 if edge.edge in _SIDES else 1] / 2 for edge in edges]
+    middles = [gray.shape[0 if edge.edge in SIDES else 1] / 2 for edge in edges]
     return best_lines(found, ppm, middles, [edge.along_mm.size for edge in edges])
 
 
-def _check_edges(lines: dict[Edge, _Line]) -> None:
+def _check_edges(lines: dict[Edge, Line]) -> None:
     """Every edge needs most of its marks; a page with one good edge and a bare one is cut."""
     shares = {name: along.size / edge.along_mm.size for name, (edge, along, _, _) in lines.items()}
     worst = min(shares, key=lambda name: shares[name])
@@ -240,108 +221,13 @@ def _too_skewed(degrees: float, thresholds: Thresholds) -> PageRefusedError:
     )
 
 
-def _skew(lines: dict[Edge, _Line]) -> float:
+def _skew(lines: dict[Edge, Line]) -> float:
     """Rotation in degrees: the mean over the edges' own slopes (signs brought together)."""
     angles = [
         math.degrees(math.atan(slope)) * (-1.0 if name in ("left", "right") else 1.0)
         for name, (_, _, _, slope) in lines.items()
     ]
     return sum(angles) / len(angles)
-
-
-def _number(name: Edge, line: _Line, crossings: _Crossings) -> EdgeMarks:
-    """Chain the marks of one edge and number them from the crossing with its neighbour edge.
-
-    `crossings`: see `_crossings`.
-    """
-    edge, along, across, slope = line
-    count = edge.along_mm.size
-    pitch_mm = (edge.along_mm[-1] - edge.along_mm[0]) / (count - 1)
-    steps = along[1:] - along[:-1]
-    guess = (along[-1] - along[0]) / (edge.along_mm[-1] - edge.along_mm[0]) * pitch_mm
-    near = steps[(steps > 0.6 * guess) & (steps < 1.5 * guess)]
-    pitch = middle(near) if near.size >= 4 else guess
-    members, numbers = chain(along, pitch)
-    beyond = max(int(members[0]), along.size - 1 - int(members[-1])) if members.size else 0
-    along, across = along[members], across[members]
-    if beyond >= BROKEN_MARKS:
-        raise PageRefusedError(
-            RefusalReason.POOR_FIT,
-            f"{beyond} timing marks on the {name} edge stand off the others' spacing: the paper "
-            "slipped or was held back; scan the sheet again",
-        )
-    if along.size < MIN_MARKS_SHARE * count:
-        raise PageRefusedError(
-            RefusalReason.CUT_OFF,
-            f"only {along.size} of {count} timing marks on the {name} edge are evenly spaced; "
-            "scan the whole sheet again",
-        )
-    # Where this edge's line meets the neighbouring edges' lines is a known place in mm.
-    upright = name in ("left", "right")
-    ends = []
-    first = crossings.get((name, "top" if upright else "left"))
-    if first is not None:
-        where, reference_mm = first
-        offset_mm = (along[0] - where) / pitch * pitch_mm + reference_mm
-        ends.append((offset_mm - edge.along_mm[0]) / pitch_mm - numbers[0])
-    last = crossings.get((name, "bottom" if upright else "right"))
-    if last is not None:
-        where, reference_mm = last
-        offset_mm = reference_mm - (where - along[-1]) / pitch * pitch_mm
-        ends.append((offset_mm - edge.along_mm[0]) / pitch_mm - numbers[-1])
-    # Where the corners belong to the sides, a corner mark may be chained as one too many.
-    spare = 1 if edge.indices[0] > 0 else 0
-    index = numbers + _shift(name, int(numbers[-1]), count, ends, spare)
-    own = (index >= 0) & (index < count)
-    return EdgeMarks(index[own], along[own], across[own], slope)
-
-
-def _shift(name: Edge, span: int, count: int, ends: list[float], spare: int) -> int:
-    """The number of the first chained mark: a whole number that fits the edge and its ends.
-
-    `ends` are what the crossings with the neighbouring edges say; a slip at the very edge
-    of the page can put each off by more than half a pitch, but not every number fits.
-    The print found at the targets is what finally confirms the numbering.
-    """
-    possible = range(-spare, count - span + spare)
-    distance = sorted((max((abs(e - s) for e in ends), default=0.0), s) for s in possible)
-    if not distance or distance[0][0] > MAX_SLIP_PITCHES:
-        raise PageRefusedError(
-            RefusalReason.CUT_OFF,
-            f"the timing marks on the {name} edge do not begin and end where the page's other "
-            "edges say; scan the whole sheet again",
-        )
-    if len(distance) > 1 and distance[1][0] - distance[0][0] < SHIFT_MARGIN_PITCHES:
-        raise PageRefusedError(
-            RefusalReason.CUT_OFF,
-            f"{span + 1} timing marks in a row on the {name} edge where {count} are printed, "
-            "and their place is not certain; scan the whole sheet again",
-        )
-    return distance[0][1]
-
-
-def _crossings(lines: dict[Edge, _Line]) -> _Crossings:
-    """Where each edge meets its neighbours: for (edge, neighbour) the place along the edge,
-    px, and that place in mm."""
-    middles = {name: middle(across) for name, (_, _, across, _) in lines.items()}
-    found: _Crossings = {}
-    for side in _SIDES:
-        for row in _ROWS:
-            if side not in lines or row not in lines:
-                continue
-            edge_a, along_a, across_a, slope_a = lines[side]
-            edge_b, along_b, across_b, slope_b = lines[row]
-            # a: across = A + slope_a·along ; b likewise with the axes exchanged. The near
-            # ends of both are used, so that bent paper is followed.
-            near_a = np.abs(along_a - middles[row]).argsort()[:8]
-            near_b = np.abs(along_b - middles[side]).argsort()[:8]
-            a0 = middle(across_a[near_a] - slope_a * along_a[near_a])
-            b0 = middle(across_b[near_b] - slope_b * along_b[near_b])
-            # along_a = across_b = b0 + slope_b·along_b ; along_b = across_a = a0 + …
-            square = 1 - slope_a * slope_b
-            found[side, row] = (b0 + slope_b * a0) / square, edge_b.reference_mm
-            found[row, side] = (a0 + slope_a * b0) / square, edge_a.reference_mm
-    return found
 
 
 def _fit(
@@ -415,7 +301,7 @@ def _curve(name: Edge, mm: Floats, places: Floats, form: PageForm) -> tuple[Floa
 
     `places` float64[2, n] are along and across.
     """
-    last_mm = form.height_mm if name in _SIDES else form.width_mm
+    last_mm = form.height_mm if name in SIDES else form.width_mm
     n = min(5, mm.size)
     full_mm = np.empty(mm.size + 2)
     full = np.empty((2, mm.size + 2))
@@ -424,7 +310,7 @@ def _curve(name: Edge, mm: Floats, places: Floats, form: PageForm) -> tuple[Floa
     full[:, 0] = straight_at(mm[:n], places[:, :n], 0.0)
     full[:, -1] = straight_at(mm[-n:], places[:, -n:], last_mm)
     along, across = full
-    return (full_mm, across, along) if name in _SIDES else (full_mm, along, across)
+    return (full_mm, across, along) if name in SIDES else (full_mm, along, across)
 
 
 def _at(curve: tuple[Floats, Floats, Floats], mm: float) -> Floats:
@@ -453,13 +339,13 @@ def _corners(curves: dict[Edge, tuple[Floats, Floats, Floats]], form: PageForm) 
     columns, rows = np.array([x_low, x_high]), np.array([y_low, y_high])
     # Each edge at both its ends: x and y, by end.
     at = {
-        name: [np.interp(rows if name in _SIDES else columns, mm, v).tolist() for v in (x, y)]
+        name: [np.interp(rows if name in SIDES else columns, mm, v).tolist() for v in (x, y)]
         for name, (mm, x, y) in curves.items()
     }
     return np.array(
         [
             [(at[row][axis][i] + at[side][axis][j]) / 2 for axis in (0, 1)]
-            for j, row in enumerate(_ROWS)
-            for i, side in enumerate(_SIDES)
+            for j, row in enumerate(ROWS)
+            for i, side in enumerate(SIDES)
         ]
     )

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from election.layout import Box, PageLayout, Target
 from scanner.adjudication.queue import Place
+from scanner.outlines import LINE_MM, distance_mm
 from scanner.reading import PageReading
-from scanner.templates import LINE_MM, distance_mm
 
 Gray = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.timing_marks import chain, longest_chain
+from scanner.mark_rows import chain, longest_chain
 from scanner.windows import cut_out, darkest_around, inked, ranked, stacked, sums_at, totals
 
 SEEDS = st.integers(0, 2**32 - 1)
