@@ -68,14 +68,22 @@ def find_streaks(gray: Gray, paper: float, ppm: float) -> tuple[Streak, ...]:
         ppm: px per mm.
     """
     return (
-        *(_streaks(gray, paper, ppm, vertical=True)),
-        *(_streaks(gray.T, paper, ppm, vertical=False)),
+        *(_streaks(_lines(gray, vertical=True), paper, ppm, vertical=True)),
+        *(_streaks(_lines(gray, vertical=False), paper, ppm, vertical=False)),
     )
 
 
-def _streaks(gray: Gray, paper: float, ppm: float, *, vertical: bool) -> list[Streak]:
-    step = max(1, gray.shape[0] // (STREAK_LINES if vertical else ACROSS_LINES))
-    lines = gray[step // 2 :: step]
+def _lines(gray: Gray, *, vertical: bool) -> Gray:
+    """Lines across the way a streak runs, uint8[n, w]: rows, or else columns, of the page."""
+    if vertical:
+        step = max(1, gray.shape[0] // STREAK_LINES)
+        return gray[step // 2 :: step]
+    step = max(1, gray.shape[1] // ACROSS_LINES)
+    # Row by row, as the page lies in memory, and only then turned.
+    return np.asarray(cv2.transpose(np.ascontiguousarray(gray[:, step // 2 :: step])), np.uint8)
+
+
+def _streaks(lines: Gray, paper: float, ppm: float, *, vertical: bool) -> list[Streak]:
     dark = (lines < np.uint8(STREAK_LEVEL * paper)).view(np.uint8)
     # Lines that are mostly dark lie beside the sheet.
     on_sheet = _means(dark, 1) < 0.5

@@ -85,7 +85,9 @@ def find_candidates(
         first, end = end, end + size
         own = first + np.flatnonzero(keep[first:end])
         own = own[np.argsort(along[own])]
-        across = _reference(form, low[own], high[own])
+        ends = [low[own] if end < 0 else high[own] for end in _ends(form)]
+        # Ends are borders between pixels; places are counted from pixels' centres.
+        across = np.asarray(sum(ends) / len(ends) - 0.5)
         found.append(Candidates(along[own], across, low[own], high[own], step))
     return found
 
@@ -123,17 +125,12 @@ def _components(
     return boxes[1:].astype(np.float64), np.asarray(centres[1:, 0], np.float64), start
 
 
-def _reference(form: EdgeForm, low: Floats, high: Floats) -> Floats:
-    """The reference ends of marks across their edge, from pixels' centres."""
-    outer_is_low = form.edge in ("left", "top")
+def _ends(form: EdgeForm) -> tuple[int, ...]:
+    """Which ends of a mark its place across the edge is told by: -1 the low, 1 the high one."""
     if form.reference == "centre":
-        across = (low + high) / 2
-    elif (form.reference == "outer") == outer_is_low:
-        across = low
-    else:
-        across = high
-    # Ends are borders between pixels; places are counted from pixels' centres.
-    return across - 0.5
+        return (-1, 1)
+    outer_is_low = form.edge in ("left", "top")
+    return (-1,) if (form.reference == "outer") == outer_is_low else (1,)
 
 
 def refine(
@@ -141,28 +138,30 @@ def refine(
 ) -> list[tuple[Floats, Floats, Floats]]:
     """Some candidates of each edge measured at full resolution: along, across and grey levels.
 
-    Edges with equally thick marks are measured together.
+    Edges are measured together, where their marks are equally thick and told by as many ends.
     """
     out: list[tuple[Floats, Floats, Floats]] = [(np.zeros(0),) * 3] * len(found)
-    for thickness_mm in dict.fromkeys(form.thickness_mm for form, _, _ in found):
-        own = [k for k, part in enumerate(found) if part[0].thickness_mm == thickness_mm]
+    kinds = [(form.thickness_mm, len(_ends(form))) for form, _, _ in found]
+    for kind in dict.fromkeys(kinds):
+        own = [k for k, other in enumerate(kinds) if other == kind]
         parts = [found[k] for k in own]
         sizes = [int(np.count_nonzero(which)) for _, _, which in parts]
         upright = np.repeat([form.edge in ("left", "right") for form, _, _ in parts], sizes)
-        along, low, high, ink = _refined(
+        along, across, ink = _refined(
             gray,
             upright,
             np.concatenate([c.along[which] for _, c, which in parts]),
             np.concatenate([c.low[which] for _, c, which in parts]),
             np.concatenate([c.high[which] for _, c, which in parts]),
-            thickness_mm * ppm,
+            np.repeat([_ends(form) for form, _, _ in parts], sizes, axis=0).T,
+            kind[0] * ppm,
             parts[0][1].step,
         )
         start = 0
-        for k, size, (form, _, _) in zip(own, sizes, parts, strict=True):
+        for k, size in zip(own, sizes, strict=True):
             here = slice(start, start + size)
             start = here.stop
-            out[k] = (along[here], _reference(form, low[here], high[here]), ink[here])
+            out[k] = (along[here], across[here], ink[here])
     return out
 
 
@@ -186,17 +185,18 @@ def _refined(
     along: Floats,
     low: Floats,
     high: Floats,
+    ends: npt.NDArray[np.int64],
     thickness: float,
     step: int,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Centres along the edge, both ends across it, to a fraction of a pixel, and grey levels.
+) -> tuple[Floats, Floats, Floats]:
+    """Centres along the edge, places across it, to a fraction of a pixel, and grey levels.
 
-    `upright` bool[n]: of an edge that runs down the page. Along: the centroid of darkness
-    over the mark's thickness. Across: where the ink of the mean profile through an end adds
-    up to.
+    `upright` bool[n]: of an edge that runs down the page; `ends` int64[e, n]: see `_ends`.
+    Along: the centroid of darkness over the mark's thickness. Across: where the ink of the
+    mean profile through an end adds up to, the mean of both where both are asked.
     """
     if along.size == 0:
-        return along, low, high, along
+        return along, low, along
     flat = np.ascontiguousarray(gray).ravel()
     tall, wide = gray.shape
     # Of each mark: what one pixel along and across its edge is in `flat`, and the last ones.
@@ -221,22 +221,21 @@ def _refined(
     lines = _within(_whole(along + _QUARTERS * thickness), most_along) * to_along
     ink = flat.take(lines[:, None] + inner).sum(axis=(0, 1), dtype=np.int64) / 9.0
     out = np.arange(-3 * step - 1, 3 * step + 1)
-    base = _whole(np.stack([low, high]))
+    base = _whole(np.where(ends < 0, low, high))
     # Pixels from inside the mark to outside it, in that order.
-    outwards = np.stack([-out - 1, out])
-    columns = _within(base[:, :, None] + outwards[:, None, :], most_across[:, None])
-    places = columns * to_across[:, None] + lines[:, None, :, None]
+    columns = (base - (ends < 0))[:, :, None] + ends[:, :, None] * out
+    places = _within(columns, most_across[:, None]) * to_across[:, None] + lines[:, None, :, None]
     profile = flat.take(places).sum(axis=0, dtype=np.int64) / 3.0
     white = np.maximum(profile[:, :, -4:].max(axis=2), ink + 1.0)
     share = (white[:, :, None] - profile) / (white - ink)[:, :, None]
     inked = np.minimum(np.maximum(share, 0.0), 1.0).sum(axis=2)
-    ends = base + _OUTWARDS * (out[0] + inked)
-    return along, ends[0], ends[1], ink
+    reached = base + ends * (out[0] + inked)
+    # Ends are borders between pixels; places are counted from pixels' centres.
+    return along, reached.sum(axis=0) / ends.shape[0] - 0.5, ink
 
 
-#: Lines through a mark's inner half, and the directions from its low and high end outwards.
+#: Lines through a mark's inner half.
 _QUARTERS = np.array([[-0.25], [0.0], [0.25]])
-_OUTWARDS = np.array([[-1], [1]])
 
 
 def _whole(values: Floats) -> npt.NDArray[np.intp]:
