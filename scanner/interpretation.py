@@ -101,7 +101,12 @@ def interpret(
     options = {c.id: c.option_ids() for c in contests}
     seen = _collect(pages, options, profile.marks.write_in)
     page_flags = tuple(flag for page in pages for flag in page.flags)
-    own_flags = tuple(flag for c in contests for flag in _doubts(c, options[c.id], seen[c.id]))
+    own_flags = tuple(
+        flag
+        for c in contests
+        if seen[c.id].write_ins or seen[c.id].lacks(options[c.id])
+        for flag in _doubts(c, options[c.id], seen[c.id])
+    )
     held = {f.contest_id for f in page_flags if f.contest_id and f.kind not in NOTE_KINDS}
     readings = tuple(
         _read_contest(
@@ -183,7 +188,7 @@ def _collect(
 
 def _doubts(contest: Contest, options: tuple[str, ...], seen: _Seen) -> Iterable[Flag]:
     """What a person should see in this contest beside marginal marks."""
-    missing = [o for o in options if o not in seen.classes] if seen.lacks(options) else []
+    missing = [o for o in options if o not in seen.classes]
     if not seen.classes:
         yield Flag(
             CONTEST_NOT_READ,
@@ -218,10 +223,12 @@ def _read_contest(
     contest_id: str, options: tuple[str, ...], seen: _Seen, *, allowed: int, hold: bool
 ) -> ContestReading:
     """Rules 2 and 4 for one contest."""
-    marked = tuple([o for o in options if seen.classes.get(o) is _MARK])
-    marginal: tuple[str, ...] = ()
-    if _MARGINAL in seen.classes.values():
-        marginal = tuple([o for o in options if seen.classes.get(o) is _MARGINAL])
+    marked, marginal = (
+        tuple([o for o in options if seen.classes.get(o) is wanted])
+        if wanted in seen.classes.values()
+        else ()
+        for wanted in (_MARK, _MARGINAL)
+    )
     incomplete = seen.lacks(options)
     written = bool(seen.write_ins) and any(_unmarked_write_in(o, seen) for o in options)
     overvoted = len(marked) > allowed

@@ -108,7 +108,8 @@ def measure(gray: Gray, fit: Registration, templates: PageTemplates) -> Measurem
     height, width = scaled.size
     corner = placed.centre - (height // 2, width // 2)
     own = stacked(cut_out(gray, corner, scaled.size, round(fit.paper), scaled.rows))
-    limit = np.clip(DARK * fit.contrast / FULL_BLACK, LEAST_DARK, DARK)
+    # In double precision: a level of grey more or less would shift whole scores.
+    limit = np.float64(min(max(DARK * fit.contrast / FULL_BLACK, LEAST_DARK), DARK))
     ink_level = placed.paper * (1 - limit)
     light_level = placed.paper * (1 - limit * LIGHT)
     core = own.take(scaled.core, axis=0)
@@ -205,7 +206,7 @@ def _place(
     shift = search.shifts[best] + _AROUND[at]
     fine = shift + _peak(close_by, at)
     shift, fine, kept = _agree(shift, fine, sure, neighbours, NEIGHBOUR_MM * scaled.px_x)
-    shift = np.clip(shift, -scaled.reach, scaled.reach)
+    shift = np.minimum(np.maximum(shift, -scaled.reach), scaled.reach)
     line = (scaled.line + shift @ (wide_px, 1)) * count + targets
     limit_level = paper * (1 - PRINT)
     dark = stack.ravel().take(line) < limit_level

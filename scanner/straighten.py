@@ -37,6 +37,8 @@ class Turned:
 
     def back(self, x: Places, y: Places) -> tuple[Places, Places]:
         """Places in the turned page, px, to the page as it was."""
+        if self.gray is self.upright:
+            return x, y
         m = self.to_upright
         return (
             (m[0, 0] * x + m[0, 1] * y + m[0, 2]).astype(np.float32),
