@@ -137,6 +137,10 @@ def styles_received(values: list[str], known: list[str]) -> dict[str, int]:
                 f"{value[:60]!r} is not STYLE=N with a style of {', '.join(known) or 'a precinct'}",
                 param_hint="--received",
             )
+        if len(number) > 6 or style in figures:
+            raise typer.BadParameter(
+                f"{value[:60]!r}: a million papers, or a style twice", param_hint="--received"
+            )
         figures[style] = int(number)
     return figures
 

@@ -19,7 +19,7 @@ CERTIFICATE_FORMAT = "ballotbench-absentee-certificate-1"
 
 class RequestKind(StrEnum):
     """What may be asked (Constitutional Law on Elections, art. 26: inclusion, exclusion,
-    correction; art. 25: change of residence)."""
+    correction), and a move to another precinct's list."""
 
     MOVE = "move"
     CORRECT = "correct"
