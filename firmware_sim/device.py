@@ -24,6 +24,7 @@ from firmware_sim.checks import Check
 from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, Sensors, of_scanner
+from firmware_sim.identity import at_close
 from firmware_sim.journal import Intention, Journal
 from firmware_sim.judgement import OutcomeKind, SheetOutcome
 from firmware_sim.ledger import Ledger, Medium
@@ -315,7 +316,11 @@ class PrecinctDevice:
                 "box_counter": status.box_count,
                 "closings": self._ledger.document["closings"] + 1,
             },
-            detail={"box_counter": status.box_count, "records": self._journal.count()},
+            detail={
+                "box_counter": status.box_count,
+                "records": self._journal.count(),
+                **at_close(self._setup.firmware),
+            },
         )
         self._journal.rewrite()
 

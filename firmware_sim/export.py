@@ -18,7 +18,7 @@ from firmware_sim import package
 from firmware_sim.counting import count_records
 from firmware_sim.errors import CountError
 from firmware_sim.eventlog import Event, to_lines, utc_text
-from firmware_sim.identity import code_hash, software_version
+from firmware_sim.identity import code_hash, firmware_of, software_version
 from firmware_sim.states import Mode
 from scanner.cvr import CastVoteRecord, cvr_parquet_bytes, cvr_report
 
@@ -71,6 +71,9 @@ def package_files(
         package.TOTALS: package.to_json_bytes(totals),
         package.PROTOCOL: package.to_json_bytes(protocol_of(election, figures, totals)),
         package.DEVICE: package.to_json_bytes(_device(election, profile, figures)),
+        package.FIRMWARE: package.to_json_bytes(
+            firmware_of(election, profile).model_dump(mode="json")
+        ),
         package.CVR_REPORT: package.to_json_bytes(report),
         package.CVR_PARQUET: cvr_parquet_bytes(records),
         package.EVENTS: to_lines(events),
@@ -138,6 +141,7 @@ def _device(election: Election, profile: Profile, figures: ExportFigures) -> dic
         "precinct_id": figures.precinct_id,
         "software_version": software_version(),
         "code_hash": code_hash(),
+        "firmware_hash": firmware_of(election, profile).hash,
         "election_hash": election.hash,
         "profile_hash": profile.canonical_hash(),
         "counters": dict(figures.counters),

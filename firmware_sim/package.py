@@ -44,6 +44,7 @@ SECOND_SIGNATURE = "SHA256SUMS.mldsa"
 PROTOCOL = "protocol.json"
 TOTALS = "totals.json"
 DEVICE = "device.json"
+FIRMWARE = "firmware.json"
 CVR_REPORT = "cvrs/report.json"
 CVR_PARQUET = "cvrs.parquet"
 EVENTS = "log/events.jsonl"
@@ -80,6 +81,7 @@ SCHEMA_OF: Mapping[str, str] = MappingProxyType(
         PROTOCOL: "protocol.schema.json",
         TOTALS: "totals.schema.json",
         DEVICE: "device.schema.json",
+        FIRMWARE: "firmware.schema.json",
         EVENTS: "event.schema.json",
         JOIN: "join.schema.json",
     }

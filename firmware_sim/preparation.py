@@ -82,7 +82,13 @@ class Preparation:
         head = tape_head(self._ledger, self._printer.paper)
         tape = tapes.zero_tape(head, totals, time=utc_text(self._ledger.now()))
         self._printer.print(tape)
-        self._ledger.step(Action.PRINT_ZERO_TAPE, present, why, kind="zero_tape_printed")
+        self._ledger.step(
+            Action.PRINT_ZERO_TAPE,
+            present,
+            why,
+            kind="zero_tape_printed",
+            detail={"firmware": self._setup.firmware.hash},
+        )
         return tape
 
     def nothing_there(self, status: FeederStatus) -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from firmware_sim.identity import code_hash
 from firmware_sim.ledger import PRINTER, Ledger
 from firmware_sim.reading import PrinterLike
 from firmware_sim.tapes import Tape, TapeHead
@@ -45,7 +44,7 @@ def tape_head(ledger: Ledger, paper: TapeFormat) -> TapeHead:
         ledger.setup.election,
         precinct_id=ledger.setup.precinct_id,
         device_id=ledger.setup.signer.identity.device_id,
-        code_hash=code_hash(),
+        code_hash=ledger.setup.firmware.hash,
         mode=ledger.mode.value,
         people_identified=ledger.people_identified,
         paper=paper,

@@ -13,6 +13,7 @@ from typing import Any
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.errors import StateError
+from firmware_sim.identity import FirmwareIdentity, firmware_of, identity_at_start
 from firmware_sim.medium.join import Replacement
 from firmware_sim.signing import Signer
 from firmware_sim.states import DeviceState, Mode
@@ -31,6 +32,15 @@ class DeviceSetup:
     precinct_id: str
     signer: Signer
     replacement: Replacement | None = None
+
+    def __post_init__(self) -> None:
+        """Take the software's identity now: this is where a device starts."""
+        identity_at_start()
+
+    @property
+    def firmware(self) -> FirmwareIdentity:
+        """Software and configuration as of the start of the program."""
+        return firmware_of(self.election, self.profile)
 
     def check(self) -> frozenset[str]:
         """Check the parts against each other; returns the precinct's ballot style ids.

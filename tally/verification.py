@@ -59,6 +59,7 @@ from scanner.cvr import CastVoteRecord, cvr_report, records_from_table
 from scanner.errors import ScannerError
 from tally.errors import TallyError
 from tally.figures import PrecinctProtocol, PrecinctTotals
+from tally.firmware import identity_in
 from tally.joining import (
     JoinedPart,
     JoinFinding,
@@ -353,6 +354,7 @@ def _why_inconsistent(
     for document, value in ((TOTALS, totals), (PROTOCOL, protocol)):
         if value["precinct_id"] != precinct or value["election_hash"] != election.hash:
             return f"{document} is of another precinct or election than the manifest"
+    identity_in(package)
     records = _records(package)
     ids = Counter(record.record_id for record in records)
     if len(ids) != len(records):

@@ -20,6 +20,7 @@ from console.device_words import (
     issued_papers,
     stopped_by_hand,
 )
+from console.firmware import identity
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
 from console.pollbook.close_sheet import issued_by_pollbook
 from console.polling_day import play_day
@@ -34,6 +35,9 @@ def register(parent: typer.Typer) -> None:
     """Add `device` to the command line."""
     device_steps.add(app)
     parent.add_typer(app, name="device")
+
+
+app.command("identity")(identity)
 
 
 @app.callback()

@@ -18,7 +18,9 @@ from console.intake import (
     trust_store,
 )
 from firmware_sim.errors import FirmwareError, SignatureError
+from firmware_sim.package import DEVICE, read_package
 from firmware_sim.trust import TrustStore
+from tally.firmware import Certified, certified_value, firmware_findings
 from tally.log_check import check_log
 from tally.verification import (
     REASON_OF_FAULT,
@@ -29,7 +31,8 @@ from tally.verification import (
 
 HELP = """Verify results packages: whole, signed by a trusted device, and adding up.
 
-Without --election only wholeness and signature are checked.
+Without --election only wholeness and signature are checked. With --expect the software that
+counted is compared with the certified one (`ballotbench device identity`), file by file.
 
 With --log an event log that was exported (log/eel.json of a package) is checked alone.
 
@@ -56,11 +59,16 @@ def verify(
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
     require_post_quantum: RequirePostQuantum = False,
+    expect: Annotated[
+        str | None, typer.Option(help="Certified software: file of `device identity`, or hash.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """One line a package; exit 1 if any is refused."""
     store = trust_store(trust, require_post_quantum=require_post_quantum)
     when = moment(at)
+    certified = None if expect is None else certified_value(expect, _content(expect))
+    paths = dict(read_files(packages or [])[0])
     if bool(packages) == bool(log):
         raise typer.BadParameter(
             "give packages, or exported logs with --log", param_hint="PACKAGES"
@@ -90,12 +98,16 @@ def verify(
             }
             for p in result.accepted
         ]
+    for row in rows:
+        if row["accepted"] and row["name"] in paths:
+            _add_software(row, paths[row["name"]], certified)
     bad = sum(not row["accepted"] for row in rows)
     if json_output:
         emit_json({"packages": rows, "accepted": len(rows) - bad, "refused": bad})
     else:
         for row in rows:
-            stdout.print(_line(row), markup=False, highlight=False, soft_wrap=True)
+            for line in (_line(row), *(f"  {each}" for each in row.get("findings", ()))):
+                stdout.print(line, markup=False, highlight=False, soft_wrap=True)
     found = any(row.get("findings") for row in rows)
     if bad or found:
         raise typer.Exit(1)
@@ -119,6 +131,19 @@ def _log_row(path: Path, store: TrustStore, at: datetime) -> dict[str, Any]:
         "events": len(log.events),
         "checkpoints": len(log.checkpoints),
     }
+
+
+def _content(expect: str) -> bytes | None:
+    path = Path(expect)
+    return path.read_bytes() if path.is_file() else None
+
+
+def _add_software(row: dict[str, Any], path: Path, certified: Certified | None) -> None:
+    """Add to an accepted package's row what is to be said of its software."""
+    package = read_package(path.read_bytes(), row["name"])
+    row["software_hash"] = package.document(DEVICE).get("firmware_hash")
+    row["second_signature"] = package.mldsa is not None
+    row["findings"] = [*row.get("findings", []), *firmware_findings(package, certified)]
 
 
 def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict[str, Any]]:

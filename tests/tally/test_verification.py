@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from election.profile import load_profile
 from firmware_sim.package import CVR_REPORT, MANIFEST, PROTOCOL, TOTALS, to_json_bytes
 from firmware_sim.trust import TrustStore, revoke
 from tally.batch import verify_packages
+from tally.report import SCHEMA_PATH
 from tally.verification import (
     PackageRefusedError,
     PackageRegister,
@@ -224,3 +225,26 @@ def test_a_root_alone_is_enough_to_trust(world: World) -> None:
     data = world.package("p-1", VOTES)
     store = TrustStore.load(world.keys / "authority.pem")
     assert verify_packages([("x", data)], world.election, world.profile, store, at=NOW).accepted
+
+
+def test_every_reason_is_in_the_published_schema() -> None:
+    schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    places = [
+        value["properties"]["reason"]["enum"]
+        for value in _objects(schema)
+        if isinstance(value.get("properties", {}).get("reason"), dict)
+        and "unreadable" in value["properties"]["reason"].get("enum", ())
+    ]
+    assert places
+    for reasons in places:
+        assert sorted(reasons) == sorted(reason.value for reason in RefusalReason)
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for each in value.values():
+            yield from _objects(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _objects(each)

@@ -180,7 +180,7 @@ class World:
             created=NOW,
             polls_opened="2026-03-19T02:00:00Z",
             polls_closed="2026-03-19T15:00:00Z",
-            counters={},
+            counters=dict.fromkeys(("sheets_fed", "accepted", "returned", "refused"), 0),
             returned_by_style={},
             issued=issued or {},
             box_counter=box_counter,

@@ -1,0 +1,105 @@
+"""Is the software that counted the certified one? (NVT-12, NVT-16)
+
+A package holds the identity of its device's software (`firmware.json`); its log says the
+hash that stood on the zero tape and the one at the close. Pure: the package comes verified.
+"""
+
+from __future__ import annotations
+
+import re
+
+from firmware_sim.errors import PackageError
+from firmware_sim.eventlog import EventLogError, from_lines
+from firmware_sim.identity import FirmwareIdentity, code_hash_of, differences
+from firmware_sim.package import DEVICE, EVENTS, FIRMWARE, ResultsPackage, parse_document
+from tally.errors import TallyError
+
+#: What `--expect` may give: the certified build whole, or one of its hashes.
+Certified = FirmwareIdentity | str
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+#: Events that say which software it was at that time.
+_SAYING = ("zero_tape_printed", "polls_closed")
+
+
+class CertifiedValueError(TallyError):
+    """What is given as the certified value is none."""
+
+
+def certified_value(text: str, data: bytes | None) -> Certified:
+    """The certified value: a file made by `device identity`, or a hash of 64 digits.
+
+    Args:
+        text: what was given; `data` is the content of the file of that name, None if none.
+
+    Raises:
+        CertifiedValueError: neither.
+    """
+    if data is not None:
+        try:
+            document = parse_document(data, FIRMWARE, where=text)
+        except PackageError as error:
+            raise CertifiedValueError(
+                f"{error}. Make one with `ballotbench device identity --out {text}`"
+            ) from error
+        return FirmwareIdentity.model_validate(document)
+    if _HASH.fullmatch(text.lower()):
+        return text.lower()
+    raise CertifiedValueError(f"--expect {text[:80]!r} is no file, and no hash of 64 digits")
+
+
+def identity_in(package: ResultsPackage) -> FirmwareIdentity | None:
+    """What a package says of its software; None where it says nothing (version 0.1).
+
+    Raises:
+        PackageError: it is damaged, or not what `device.json` says.
+    """
+    if FIRMWARE not in package.files:
+        if "firmware_hash" in package.document(DEVICE):
+            raise PackageError(f"{package.name}: {DEVICE} tells of a {FIRMWARE} that is missing")
+        return None
+    identity = FirmwareIdentity.model_validate(package.document(FIRMWARE))
+    if package.document(DEVICE).get("firmware_hash") != identity.hash:
+        raise PackageError(f"{package.name}: {DEVICE} and {FIRMWARE} are of different software")
+    return identity
+
+
+def firmware_findings(package: ResultsPackage, certified: Certified | None = None) -> list[str]:
+    """What is to be said of a package's software, a line each; empty where all is well.
+
+    Without `certified` only whether it changed during the day.
+    """
+    try:
+        found = identity_in(package)
+    except PackageError as error:
+        return [str(error).removeprefix(f"{package.name}: ")]
+    if found is None:
+        return ["the package says nothing of its software"] if certified is not None else []
+    return [*_changes(package, found), *_against(certified, found)]
+
+
+def _changes(package: ResultsPackage, found: FirmwareIdentity) -> list[str]:
+    try:
+        events = from_lines(package.files[EVENTS])
+    except EventLogError as error:
+        return [f"the event log cannot be read: {error}"]
+    lines = []
+    for event in events:
+        said = event.detail.get("firmware")
+        if event.kind in _SAYING and said is not None and said != found.hash:
+            what = event.detail.get("firmware_changed") or f"its hash was {said}"
+            lines.append(f"the software changed during the day ({event.kind}): {what}")
+    return lines
+
+
+def _against(certified: Certified | None, found: FirmwareIdentity) -> list[str]:
+    if certified is None:
+        return []
+    if isinstance(certified, str):
+        if certified in (found.hash, found.software_hash, code_hash_of(found)):
+            return []
+        return [
+            f"the software is not the certified one: hash {found.hash}, without configuration "
+            f"{found.software_hash}; give the certified file to --expect to see which files"
+        ]
+    return differences(certified, found)
