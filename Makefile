@@ -12,7 +12,7 @@ JOBS    ?= auto
 # Where `make demo` writes.
 OUT     ?= demo-out
 
-.PHONY: help setup demo test lint bench accuracy fuzz soak lock traceability system-deps clean
+.PHONY: help setup demo test lint bench accuracy fuzz soak tamper lock traceability system-deps clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ fuzz: $(VENV)/.base  ## 100,000 damaged files and 10,000 odd arrays: read or ref
 # Each part of it has a small version among the tests.
 soak: $(VENV)/.test  ## long runs: 2,000 cuts of device, scanner and cable
 	@$(BIN)/python -m tests.firmware_sim.cuts $(CUTS_ARGS)
+
+tamper: $(VENV)/.test  ## 10,000 single-field edits of journal, log and package, each found
+	@$(BIN)/python -m tests.firmware_sim.tamper $(TAMPER_ARGS)
 
 # --- Upkeep ---------------------------------------------------------------------------------
 

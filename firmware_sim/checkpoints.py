@@ -7,7 +7,8 @@ It is made when the device takes up its journal, with every step of the day and 
 the last one is protected by the chain alone; the export signs all of it (NVT-04, NVT-17).
 
 Signed is, in RFC 8785 form:
-    {"device_id", "election_hash", "format", "hash", "precinct_id", "seq"}
+    {"device_id", "election_hash", "format", "hash", "number", "precinct_id", "seq"}
+`number` counts a log's checkpoints from 1, so that none can be left out.
 """
 
 from __future__ import annotations
@@ -29,21 +30,24 @@ EVERY = 100
 _BINDING = ("device_id", "election_hash", "precinct_id")
 
 
-def statement(binding: Mapping[str, str], seq: int, event_hash: str) -> bytes:
+def statement(binding: Mapping[str, str], number: int, seq: int, event_hash: str) -> bytes:
     """What a checkpoint signs; `binding` is of `DeviceSetup.binding`, other keys ignored."""
     return rfc8785.dumps(
         {
             "format": FORMAT,
             **{name: binding[name] for name in _BINDING},
+            "number": number,
             "seq": seq,
             "hash": event_hash,
         }
     )
 
 
-def sign_checkpoint(signer: Signer, binding: Mapping[str, str], last: Event) -> Checkpoint:
-    """The checkpoint of a log whose last event is `last`."""
-    signature = signer.sign_raw(statement(binding, last.seq, last.hash))
+def sign_checkpoint(
+    signer: Signer, binding: Mapping[str, str], number: int, last: Event
+) -> Checkpoint:
+    """The checkpoint, the `number`th, of a log whose last event is `last`."""
+    signature = signer.sign_raw(statement(binding, number, last.seq, last.hash))
     return Checkpoint(last.seq, last.hash, signature.hex())
 
 
@@ -58,7 +62,7 @@ def check_signed(
     `events` are the whole log, its chain checked.
     """
     last = 0
-    for checkpoint in checkpoints:
+    for number, checkpoint in enumerate(checkpoints, start=1):
         name = f"the checkpoint of event {checkpoint.seq}"
         if checkpoint.seq <= last:
             return f"{name} is out of order or there twice"
@@ -69,9 +73,9 @@ def check_signed(
             return f"{name} is of another event than stands there"
         try:
             raw = bytes.fromhex(checkpoint.signature)
-            verify_raw(key, statement(binding, last, checkpoint.hash), raw)
+            verify_raw(key, statement(binding, number, last, checkpoint.hash), raw)
         except (ValueError, SignatureError):
-            return f"the signature of {name} does not verify"
+            return f"the signature of {name} does not verify, or one before it is missing"
         if raw.hex() != checkpoint.signature:
             return f"the signature of {name} is not in its one form"
     return None
@@ -101,6 +105,7 @@ class LogSigner:
         self._signer = signer
         self._binding = binding
         checkpoints = journal.checkpoints()
+        self._count = len(checkpoints)
         self._last = checkpoints[-1].seq if checkpoints else 0
         if not checkpoints:
             return
@@ -118,5 +123,6 @@ class LogSigner:
         last = self._journal.last_event()
         if last is None or last.seq == self._last or (not now and last.seq - self._last < EVERY):
             return
-        self._journal.add_checkpoint(sign_checkpoint(self._signer, self._binding, last))
-        self._last = last.seq
+        number = self._count + 1
+        self._journal.add_checkpoint(sign_checkpoint(self._signer, self._binding, number, last))
+        self._count, self._last = number, last.seq

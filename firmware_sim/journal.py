@@ -52,7 +52,8 @@ _V2 = (
     seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, signature TEXT NOT NULL, digest TEXT NOT NULL
 ) STRICT""",
     """CREATE TABLE revision (
-    one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, digest TEXT NOT NULL
+    one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL,
+    checkpoints INTEGER NOT NULL, digest TEXT NOT NULL
 ) STRICT""",
 )
 _SCHEMA = (
@@ -82,7 +83,7 @@ def _from_version_1(db: sqlite3.Connection) -> None:
     """Version 1 had neither checkpoints nor numbered transactions; its rows are the same."""
     for statement in _V2:
         db.execute(statement)
-    db.execute("INSERT INTO revision VALUES (1, 1, ?)", (digest_of("revision", "1"),))
+    db.execute("INSERT INTO revision VALUES (1, 1, 0, ?)", (digest_of("revision", "1 0"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +272,7 @@ class Journal:
 
     def revision(self) -> int:
         """How many transactions were committed."""
-        for number, digest in self._file.rows("SELECT number, digest FROM revision"):
-            if digest != digest_of("revision", str(number)):
-                raise self._file.damaged("the number of its transactions fails its check sum")
-            return int(number)
-        return 0
+        return self._numbers()[0]
 
     def check(self) -> None:
         """Check the file's structure, every check sum and the event chain.
@@ -302,7 +299,10 @@ class Journal:
         heads = self._file.rows("SELECT seq, hash FROM log_head")
         if heads != [(event.seq, event.hash) for event in events[-1:]]:
             raise self._file.damaged("events are missing from the end of its log")
-        for checkpoint in self.checkpoints():
+        checkpoints = self.checkpoints()
+        if len(checkpoints) != self._numbers()[1]:
+            raise self._file.damaged("checkpoints of its log are missing")
+        for checkpoint in checkpoints:
             if not 1 <= checkpoint.seq <= len(events) or (
                 events[checkpoint.seq - 1].hash != checkpoint.hash
             ):
@@ -327,10 +327,21 @@ class Journal:
         number = self.revision() + 1
         with self._file.transaction(wipe=wipe) as db:
             yield db
+            signed = db.execute("SELECT count(*) FROM checkpoints").fetchone()[0]
             db.execute(
-                "INSERT OR REPLACE INTO revision VALUES (1, ?, ?)",
-                (number, digest_of("revision", str(number))),
+                "INSERT OR REPLACE INTO revision VALUES (1, ?, ?, ?)",
+                (number, signed, digest_of("revision", f"{number} {signed}")),
             )
+
+    def _numbers(self) -> tuple[int, int]:
+        """How many transactions and checkpoints there must be."""
+        rows = self._file.rows("SELECT number, checkpoints, digest FROM revision")
+        if not rows:
+            return 0, 0
+        number, checkpoints, digest = rows[0]
+        if digest != digest_of("revision", f"{number} {checkpoints}"):
+            raise self._file.damaged("the number of its transactions fails its check sum")
+        return int(number), int(checkpoints)
 
     def _write_intention(self, document: Mapping[str, Any]) -> None:
         text = dumps(document)
