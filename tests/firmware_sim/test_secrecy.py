@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from firmware_sim.chain import Chain
 from firmware_sim.cms_form import sign_detached
 from firmware_sim.day import close_day, open_day
 from firmware_sim.device import PrecinctDevice
@@ -53,6 +54,10 @@ class SameSigner:
     @property
     def identity(self) -> DeviceIdentity:
         return self.signer.identity
+
+    @property
+    def chain(self) -> Chain:
+        return self.signer.chain
 
     def sign(self, content: bytes) -> bytes:
         return sign_detached(content, self.sign_raw, self.signer.chain)
