@@ -16,19 +16,17 @@ Link, paper, clock, printer, randomness, voter, sensors and medium are given by 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from firmware_sim.checks import Check
-from firmware_sim.errors import HumanStepError, StateError
-from firmware_sim.eventlog import Detail, utc_text
-from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, Sensors, of_scanner
-from firmware_sim.identity import at_close
+from firmware_sim.eventlog import Detail
+from firmware_sim.failures import FAILURES, Failure, Sensors
 from firmware_sim.journal import Intention, Journal
 from firmware_sim.judgement import OutcomeKind, SheetOutcome
 from firmware_sim.ledger import Ledger, Medium
-from firmware_sim.preparation import Preparation, held
+from firmware_sim.polls import Polls
+from firmware_sim.preparation import Preparation
 from firmware_sim.printing import TapePrinter
 from firmware_sim.reading import PrinterLike, SheetReaderLike
 from firmware_sim.results import Results
@@ -38,7 +36,6 @@ from firmware_sim.sheets import SheetPath
 from firmware_sim.states import DeviceState, Mode
 from firmware_sim.tapes import Tape
 from firmware_sim.voter import Voter
-from hardware.errors import HardwareError
 from hardware.interface import Feeder
 
 __all__ = [
@@ -115,6 +112,7 @@ class PrecinctDevice:
         tapes = TapePrinter(self._ledger, printer)
         self._preparation = Preparation(self._ledger, self._sheets, tapes)
         self._results = Results(self._ledger, tapes, randomness)
+        self._polls = Polls(self._ledger, self._sheets, self._preparation, self._results)
         if self.state is DeviceState.UNCONFIGURED and not people_identified:
             self.configure()
 
@@ -176,7 +174,9 @@ class PrecinctDevice:
 
     def configure(self, *, present: Sequence[Person] = NOBODY) -> None:
         """Tie a new journal to this election, precinct and device."""
-        self._step(Action.CONFIGURE, present, {}, "configured", detail=self._setup.said())
+        self._ledger.step(
+            Action.CONFIGURE, present, {}, kind="configured", detail=self._setup.said()
+        )
 
     def set_mode(self, mode: Mode, *, present: Sequence[Person] = NOBODY) -> None:
         """Go to test or official mode: everything is cleared, back to *configured*.
@@ -200,7 +200,7 @@ class PrecinctDevice:
 
     def sign_zero_tape(self, *, present: Sequence[Person] = NOBODY) -> None:
         """The commission has signed the zero tape on paper."""
-        self._step(Action.SIGN_ZERO_TAPE, present, {}, "zero_tape_signed")
+        self._ledger.step(Action.SIGN_ZERO_TAPE, present, {}, kind="zero_tape_signed")
 
     # --- the polls -------------------------------------------------------------------
 
@@ -210,22 +210,7 @@ class PrecinctDevice:
         Raises:
             HardwareError: the feeder cannot be asked; the polls stay closed.
         """
-        self._ledger.watch()
-        self._ledger.check_from_here(Action.OPEN_POLLS)
-        status = self._sheets.status()
-        official = self._ledger.document["official_opened"] or self.mode is Mode.OFFICIAL
-        self._step(
-            Action.OPEN_POLLS,
-            present,
-            self._preparation.nothing_there(status),
-            "polls_opened",
-            change={"polls_opened": utc_text(self._ledger.now()), "official_opened": official},
-            detail={
-                "scanner_model": status.model,
-                "scanner_firmware": status.firmware,
-                "mode": self.mode.value,
-            },
-        )
+        self._polls.open(present)
 
     def process_next(self) -> SheetOutcome:
         """Take one sheet through: read, judge, accept or return.
@@ -269,13 +254,11 @@ class PrecinctDevice:
 
     def pause(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Stop taking sheets for a while; prints the slip of sheets so far and returns it."""
-        self._ledger.watch()
-        return self._with_slip(Action.PAUSE, present, {}, "paused", {})
+        return self._polls.pause(present)
 
     def resume(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Take sheets again; prints the slip of sheets so far and returns it."""
-        self._ledger.watch()
-        return self._with_slip(Action.RESUME, present, {}, "resumed", {})
+        return self._polls.resume(present)
 
     def clear_failure(self, failure: Failure, *, present: Sequence[Person] = NOBODY) -> None:
         """People say that a failure is put right.
@@ -283,17 +266,11 @@ class PrecinctDevice:
         Raises:
             StateError: it does not hold, or is still reported.
         """
-        reported = self._ledger.reported()
-        if failure in SCANNER_FAILURES:
-            reported |= of_scanner(self._sheets.status().fault)
-        if failure in reported:
-            raise StateError(f"{FAILURES[failure].words['en']} (still reported)")
-        self._ledger.clear(failure, present)
+        self._polls.clear_failure(failure, present)
 
     def reopen_box(self, *, present: Sequence[Person] = NOBODY) -> None:
         """The box is opened before witnesses (to make room); the counters stay."""
-        by = self._ledger.authorise(Action.REOPEN_BOX, present)
-        self._ledger.write({}, "box_opened", {**self._sheets_so_far(), "by": by})
+        self._polls.reopen_box(present)
 
     def close_polls(self, *, present: Sequence[Person] = NOBODY) -> None:
         """Close, and rewrite the journal in id order.
@@ -301,39 +278,12 @@ class PrecinctDevice:
         Raises:
             HumanStepError, HardwareError: as `recover`; the polls stay open.
         """
-        self._ledger.watch()
-        self._ledger.check_from_here(Action.CLOSE_POLLS)
-        self._ledger.authorise(Action.CLOSE_POLLS, present)
-        self._sheets.recover()
-        status = self._sheets.status()
-        self._step(
-            Action.CLOSE_POLLS,
-            present,
-            {"scanner_clear": held(status)},
-            "polls_closed",
-            change={
-                "polls_closed": utc_text(self._ledger.now()),
-                "box_counter": status.box_count,
-                "closings": self._ledger.document["closings"] + 1,
-            },
-            detail={
-                "box_counter": status.box_count,
-                "records": self._journal.count(),
-                **at_close(self._setup.firmware),
-            },
-        )
-        self._journal.rewrite()
+        self._polls.close(present)
 
     def reopen_polls(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Undo a close that came too early: to *paused*, while no results have left. Prints
         the slip that voids the tape, if one was printed, and returns it."""
-        self._ledger.watch()
-        begun = self._ledger.document["pending_export"] is not None
-        reason = "an export was begun, so results may have left already" if begun else ""
-        change = {"polls_closed": None, "box_counter": None}
-        return self._with_slip(
-            Action.REOPEN_POLLS, present, {"nothing_left": reason}, "reopened", change
-        )
+        return self._polls.reopen(present)
 
     # --- results ---------------------------------------------------------------------
 
@@ -384,43 +334,4 @@ class PrecinctDevice:
 
     def seal(self, *, present: Sequence[Person] = NOBODY) -> None:
         """End the day: from now on the device can only be read."""
-        self._step(Action.SEAL, present, {}, "sealed")
-
-    # --- inside ----------------------------------------------------------------------
-
-    def _step(
-        self,
-        step: Action,
-        present: Sequence[Person],
-        why: Mapping[str, str],
-        kind: str,
-        *,
-        change: Mapping[str, Any] | None = None,
-        detail: Detail | None = None,
-    ) -> None:
-        self._ledger.step(step, present, why, kind=kind, change=change, detail=detail)
-
-    def _with_slip(
-        self,
-        step: Action,
-        present: Sequence[Person],
-        why: Mapping[str, str],
-        word: str,
-        change: Mapping[str, Any],
-    ) -> Tape:
-        self._ledger.check_step(step, why)
-        self._ledger.authorise(step, present)
-        with suppress(HardwareError, HumanStepError):
-            self._sheets.recover()
-        try:
-            box: int | None = self._sheets.status().box_count
-        except HardwareError:
-            box = None
-        # Asking the scanner may have brought a failure that bars the step or took it itself.
-        findings = ", ".join(self._results.findings(box))
-        detail = {**self._sheets_so_far(), "box_counter": box, "findings": findings}
-        self._step(step, present, why, f"polls_{word}", change=change, detail=detail)
-        return self._results.day_report(word, box)
-
-    def _sheets_so_far(self) -> Detail:
-        return {"sheets_in_box": self.counters["accepted"]}
+        self._ledger.step(Action.SEAL, present, {}, kind="sealed")

@@ -233,6 +233,8 @@ class Ledger:
         New ones are logged and may pause open polls. Those that end by themselves end; the
         others stay until people clear them.
         """
+        if self.state is DeviceState.SEALED:
+            return  # it can only be read
         before = self.failures
         for failure in Failure:
             if failure in seen and failure not in before:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -181,11 +182,11 @@ class CutJournal(Journal):
     countdown: int | None = None
 
     @contextmanager
-    def _transaction(self, *, wipe: bool = False) -> Iterator[None]:
+    def _transaction(self, *, wipe: bool = False) -> Iterator[sqlite3.Connection]:
         if self._cut_now():
             raise Cut
-        with super()._transaction(wipe=wipe):
-            yield
+        with super()._transaction(wipe=wipe) as opened:
+            yield opened
         if self._cut_now():
             raise Cut
 
