@@ -18,7 +18,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED as FIRST
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +44,8 @@ CHUNK_BYTES = 8 * 2**20
 #: Outcomes are kept when so many bytes wait, or the oldest waits so long.
 KEEP_BYTES = 16 * 2**20
 KEEP_S = 0.5
+#: Files flushed to the disk side by side.
+FLUSHES = 8
 #: How often a group may end its worker, alone, before it is refused.
 STRIKES = 3
 #: How long the rest of a broken pool is waited for, and a cluster that does not answer.
@@ -232,10 +241,8 @@ class Coordinator:
         due = time.monotonic() - self._kept_at > KEEP_S or self._ready_bytes > KEEP_BYTES
         if not self._ready or not (now or due):
             return
-        for outcome in self._ready:
-            for item in outcome.review:
-                for name, data in item.files:
-                    _write_durably(self._review / name, data)
+        items = [item for outcome in self._ready for item in outcome.review]
+        _write_durably([(self._review / name, data) for i in items for name, data in i.files])
         self._journal.keep(self._ready)
         self._done(sum(len(o.files) for o in self._ready if o.next_page is None))
         self._ready, self._ready_bytes, self._kept_at = [], 0, time.monotonic()
@@ -314,9 +321,18 @@ def _with_bytes(file: FileRef) -> FileRef:
         return file
 
 
-def _write_durably(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
+def _write_durably(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Write files; returns when all of them are on the disk."""
+    if not files:
+        return
+    for path, data in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    # The disk takes many at once together; one after the other keeps the workers waiting.
+    with ThreadPoolExecutor(FLUSHES) as pool:
+        list(pool.map(_flush, [path for path, _ in files]))
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
