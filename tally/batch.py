@@ -12,7 +12,7 @@ from election.model import Election
 from election.profile import Profile
 from firmware_sim.counting import count_records
 from firmware_sim.errors import FirmwareError, MediumError, SignatureError
-from firmware_sim.medium import RECOVERED_MAGIC, RecordForm, open_recovered
+from firmware_sim.medium import RECOVERED_MAGIC, RecordForm, Slot, open_recovered
 from firmware_sim.medium.reading import recovered_slot
 from firmware_sim.states import Mode
 from firmware_sim.trust import TrustStore
@@ -152,6 +152,7 @@ def _from_medium(media: list[RecoveredPart], election: Election) -> VerifiedPack
         totals=totals,
         protocol=protocol,
         needs=part.needs(),
+        software=part.software,
         record_ids=frozenset(record.record_id for record in part.state.records),
         findings=(
             JoinFinding(
@@ -163,6 +164,22 @@ def _from_medium(media: list[RecoveredPart], election: Election) -> VerifiedPack
             ),
         ),
     )
+
+
+def check_medium(data: bytes, name: str, trust: TrustStore, *, at: datetime) -> tuple[Slot, bytes]:
+    """Rules 1 and 2 alone: a recovered medium that is whole and signed; not opened yet.
+
+    Raises:
+        PackageRefusedError: with the reason.
+    """
+    try:
+        return recovered_slot(data, trust, at=at)
+    except MediumError as error:
+        cause = error.__cause__
+        reason = RefusalReason.ALTERED
+        if isinstance(cause, SignatureError):
+            reason = REASON_OF_FAULT[cause.fault]
+        raise PackageRefusedError(name, reason, str(error)) from error
 
 
 def verify_medium(
@@ -180,14 +197,7 @@ def verify_medium(
     Raises:
         PackageRefusedError: with the reason.
     """
-    try:
-        slot, _ = recovered_slot(data, trust, at=at)
-    except MediumError as error:
-        cause = error.__cause__
-        reason = RefusalReason.ALTERED
-        if isinstance(cause, SignatureError):
-            reason = REASON_OF_FAULT[cause.fault]
-        raise PackageRefusedError(name, reason, str(error)) from error
+    slot, _ = check_medium(data, name, trust, at=at)
     head = slot.head
 
     def refuse(reason: RefusalReason, detail: str) -> PackageRefusedError:

@@ -7,9 +7,10 @@ hash that stood on the zero tape and the one at the close. Pure: the package com
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from firmware_sim.errors import PackageError
-from firmware_sim.eventlog import EventLogError, from_lines
+from firmware_sim.eventlog import Event, EventLogError, from_lines
 from firmware_sim.identity import FirmwareIdentity, code_hash_of, differences
 from firmware_sim.package import DEVICE, EVENTS, FIRMWARE, ResultsPackage, parse_document
 from tally.errors import TallyError
@@ -76,6 +77,33 @@ def firmware_findings(package: ResultsPackage, certified: Certified | None = Non
     if found is None:
         return ["the package says nothing of its software"] if certified is not None else []
     return [*_changes(package, found), *_against(certified, found)]
+
+
+def software_in(events: Iterable[Event]) -> tuple[str, ...]:
+    """The firmware hashes that a log tells, each once, in order."""
+    said = (e.detail.get("firmware") for e in events if e.kind in _SAYING)
+    return tuple(dict.fromkeys(str(value) for value in said if value is not None))
+
+
+def recovered_findings(
+    device_id: str, software: Sequence[str], other: str | None, certified: Certified | None
+) -> list[str]:
+    """What is to be said of the software of a device known by its medium alone.
+
+    Args:
+        software: the hashes that its log tells.
+        other: the hash of the device that took over from it, None where there is none; what
+            is to be said of that one's is said elsewhere.
+    """
+    expected = certified.hash if isinstance(certified, FirmwareIdentity) else certified
+    wanted = other or expected
+    if wanted is None or tuple(software) == (wanted,):
+        return []
+    if not software:
+        return [f"the medium of device {device_id} says nothing of its software"]
+    than = "its replacement" if other else "the certified one"
+    ran = ", ".join(software)
+    return [f"device {device_id} ran other software than {than}: hash {ran}, not {wanted}"]
 
 
 def _changes(package: ResultsPackage, found: FirmwareIdentity) -> list[str]:

@@ -31,6 +31,7 @@ from firmware_sim.medium import RecoveredState
 from firmware_sim.medium.join import CLOSED_STATES, Replacement
 from tally.errors import TallyError
 from tally.figures import PrecinctProtocol, PrecinctTotals
+from tally.firmware import software_in
 
 JoinWord = Literal["incomplete", "inconsistent", "duplicate_precinct", "replayed"]
 
@@ -78,6 +79,11 @@ class RecoveredPart:
         """Had its device closed the polls?"""
         return self.state.head.state in CLOSED_STATES
 
+    @property
+    def software(self) -> tuple[str, ...]:
+        """The hashes of its device's firmware that the log tells."""
+        return software_in(self.state.events)
+
     def needs(self) -> tuple[Need, ...]:
         """The dead devices that its own device stood in for."""
         return tuple(
@@ -87,13 +93,15 @@ class RecoveredPart:
 
 @dataclass(frozen=True, slots=True)
 class JoinedPart:
-    """A dead device's part of a precinct's result."""
+    """A dead device's part of a precinct's result; `software` are the hashes of its firmware that
+    its log tells, more than one if it changed."""
 
     device_id: str
     name: str
     sheets: int
     box_counter: int | None
     slot_sha256: str
+    software: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -103,6 +111,7 @@ class JoinedPart:
             "sheets": self.sheets,
             "box_counter": self.box_counter,
             "slot_sha256": self.slot_sha256,
+            "software": list(self.software),
         }
 
 
@@ -175,7 +184,12 @@ def join(
         protocol = _with_part(protocol, chosen, more, need.box_counter)
         parts.append(
             JoinedPart(
-                need.device_id, chosen.name, len(records), need.box_counter, chosen.slot_sha256
+                need.device_id,
+                chosen.name,
+                len(records),
+                need.box_counter,
+                chosen.slot_sha256,
+                chosen.software,
             )
         )
         findings += _findings(need, chosen, mine)

@@ -118,7 +118,7 @@ class VerifiedPackage:
     `needs` are the dead devices that its own stands in for, with the ids of its records;
     once they are joined, `joined` are their parts, contained in `totals` and `protocol`, and
     `findings` what a person must see of them. A precinct known by a medium alone has export
-    number 0.
+    number 0, and `software`, the firmware hashes that its log tells.
     """
 
     name: str
@@ -133,6 +133,7 @@ class VerifiedPackage:
     totals: PrecinctTotals
     protocol: PrecinctProtocol
     needs: tuple[Need, ...] = ()
+    software: tuple[str, ...] = ()
     record_ids: frozenset[str] = frozenset()
     joined: tuple[JoinedPart, ...] = ()
     findings: tuple[JoinFinding, ...] = ()

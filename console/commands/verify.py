@@ -18,9 +18,11 @@ from console.intake import (
     trust_store,
 )
 from firmware_sim.errors import FirmwareError, SignatureError
+from firmware_sim.medium import RECOVERED_MAGIC, Head
 from firmware_sim.package import DEVICE, read_package
 from firmware_sim.trust import TrustStore
-from tally.firmware import Certified, certified_value, firmware_findings
+from tally.batch import check_medium
+from tally.firmware import Certified, certified_value, firmware_findings, recovered_findings
 from tally.log_check import check_log
 from tally.verification import (
     REASON_OF_FAULT,
@@ -95,11 +97,12 @@ def verify(
                 "sheets": p.totals["sheets"],
                 "joined": [part.as_json() for part in p.joined],
                 "findings": [finding.sentence for finding in p.findings],
+                "software": list(p.software),
             }
             for p in result.accepted
         ]
     for row in rows:
-        if row["accepted"] and row["name"] in paths:
+        if row["accepted"] and row["name"] in paths and "state" not in row:
             _add_software(row, paths[row["name"]], certified)
     bad = sum(not row["accepted"] for row in rows)
     if json_output:
@@ -140,10 +143,21 @@ def _content(expect: str) -> bytes | None:
 
 def _add_software(row: dict[str, Any], path: Path, certified: Certified | None) -> None:
     """Add to an accepted package's row what is to be said of its software."""
-    package = read_package(path.read_bytes(), row["name"])
-    row["software_hash"] = package.document(DEVICE).get("firmware_hash")
-    row["second_signature"] = package.mldsa is not None
-    row["findings"] = [*row.get("findings", []), *firmware_findings(package, certified)]
+    said: list[str] = row.setdefault("findings", [])
+    software = row.pop("software", ())
+    data = path.read_bytes()
+    if data.startswith(RECOVERED_MAGIC):
+        # Known by its medium alone: the log on it tells the software.
+        row["software_hash"] = software[0] if software else None
+        said += recovered_findings(row["device"], software, None, certified)
+    else:
+        package = read_package(data, row["name"])
+        row["software_hash"] = package.document(DEVICE).get("firmware_hash")
+        row["second_signature"] = package.mldsa is not None
+        said += firmware_findings(package, certified)
+    for part in row.get("joined", ()):
+        found = part["software"], row["software_hash"], certified
+        said += recovered_findings(part["device"], *found)
 
 
 def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict[str, Any]]:
@@ -157,6 +171,9 @@ def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict
             except OSError as error:
                 why = f"cannot be read: {error.strerror}"
                 raise PackageRefusedError(name, RefusalReason.UNREADABLE, why) from error
+            if data.startswith(RECOVERED_MAGIC):
+                rows.append(_medium_row(name, check_medium(data, name, store, at=at)[0].head))
+                continue
             package, device = check_origin(data, name, store, at=at)
             package_id = str(package.manifest["package_id"])
             if package_id in seen:
@@ -188,6 +205,18 @@ def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict
     return rows
 
 
+def _medium_row(name: str, head: Head) -> dict[str, Any]:
+    return {
+        "name": name,
+        "accepted": True,
+        "precinct": head.precinct_id,
+        "device": head.device_id,
+        "sheets": head.count,
+        "state": head.state,
+        "mode": head.mode,
+    }
+
+
 def _refused(error: PackageRefusedError) -> dict[str, Any]:
     return {
         "name": error.name,
@@ -210,7 +239,8 @@ def _line(row: dict[str, Any]) -> str:
     sheets = f", {row['sheets']} sheets" if "sheets" in row else ""
     if row.get("mode", "official") != "official":
         sheets += f", {row['mode']} mode: no results"
+    what = f"export {row['export_number']}" if "export_number" in row else "recovered from a medium"
     return (
         f"{row['name']}: accepted: precinct {row['precinct']}, device {row['device']}, "
-        f"export {row['export_number']}{sheets}"
+        f"{what}{sheets}"
     )

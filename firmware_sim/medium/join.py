@@ -29,11 +29,12 @@ from firmware_sim.keyfiles import write_new
 from firmware_sim.medium.reading import checked_slot, read_medium
 from firmware_sim.medium.slot import MAX_REPLACED, Slot
 from firmware_sim.package import JOIN, to_json_bytes
+from firmware_sim.states import DeviceState
 from firmware_sim.trust import TrustStore
 
 JOIN_FORMAT = "ballotbench-join/1"
 #: States in which a dead device's count is final: nothing is to be taken over.
-CLOSED_STATES = frozenset({"polls_closed", "results_printed", "exported", "sealed"})
+CLOSED_STATES = frozenset(state.value for state in DeviceState if state.is_closed)
 
 
 def slot_name(number: int) -> str:

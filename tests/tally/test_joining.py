@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from console.cli import main
 from election.profile import load_profile
+from firmware_sim.eventlog import next_event
 from firmware_sim.medium import read_medium
 from firmware_sim.package import JOIN, to_json_bytes
 from firmware_sim.trust import revoke
@@ -212,6 +215,38 @@ def test_an_unreadable_box_counter_is_told(world: World, dead: Dead) -> None:
     (joined,) = sort_out(world, package, dead.recovered()).accepted
     assert [f.kind for f in joined.findings] == ["dead_box"]
     assert joined.protocol["box_counter"] is None
+
+
+def test_media_by_the_verify_command(
+    world: World, dead: Dead, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Signature alone, with content, and against the certified software."""
+    path, election = tmp_path / "dead.medium", tmp_path / "election.json"
+    election.write_text(world.election.model_dump_json(), encoding="utf-8")
+    software = "ab" * 32
+    dead.journal.log.append(
+        next_event(dead.journal.log[-1], at=NOW, kind="polls_closed", detail={"firmware": software})
+    )
+    dead.write("polls_closed", polls_closed="2026-03-19T15:00:00Z", box_counter=6)
+    path.write_bytes(dead.recovered())
+
+    def verify(*options: str) -> tuple[int, dict[str, Any]]:
+        line = ["verify", str(path), "--trust", str(world.keys), "--at", NOW.isoformat(), "--json"]
+        with pytest.raises(SystemExit) as stop:
+            main([*line, *options])
+        return int(str(stop.value.code)), json.loads(capsys.readouterr().out)["packages"][0]
+
+    code, row = verify()
+    assert (code, row["accepted"], row["sheets"], row["state"]) == (0, True, 6, "polls_closed")
+    code, row = verify("--election", str(election))
+    assert (code, row["sheets"], len(row["findings"])) == (1, 6, 1)
+    _, row = verify("--election", str(election), "--expect", software)
+    assert len(row["findings"]) == 1
+    _, row = verify("--election", str(election), "--expect", "cd" * 32)
+    assert any("other software than the certified" in finding for finding in row["findings"])
+    path.write_bytes(path.read_bytes()[:-1])
+    code, row = verify()
+    assert (code, row["reason"]) == (1, "altered")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.2, 0.5, 0.8, 0.999])
