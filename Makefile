@@ -94,8 +94,9 @@ lock: $(VENV)/.made  ## choose and lock library versions anew (needs uv)
 		--constraint lock/base.txt \
 		--output-file lock/test.txt
 
-traceability: $(VENV)/.base  ## write docs/traceability.md anew
+traceability: $(VENV)/.base  ## write docs/traceability.md and the tables of docs/devices.md anew
 	@$(BIN)/python tools/traceability.py
+	@$(BIN)/python -m tools.device_chart
 
 clean:  ## remove everything made, the environment too
 	rm -rf $(VENV) demo-out dist build .accuracy .benchmarks .hypothesis .import_linter_cache \

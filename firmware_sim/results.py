@@ -185,7 +185,11 @@ class Results:
             {},
             kind="exported",
             change={"export_number": pending["number"], "pending_export": None},
-            detail={"export_number": pending["number"], "package_id": pending["package_id"]},
+            detail={
+                "export_number": pending["number"],
+                "package_id": pending["package_id"],
+                "findings": ", ".join(self.findings(self._ledger.document["box_counter"])),
+            },
         )
         return data
 
