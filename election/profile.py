@@ -97,6 +97,21 @@ class DeviceRules(_Table):
     accept_on_second_feed: bool = True
 
 
+class ScreenRules(_Table):
+    """What a screen device with a paper record does (`firmware_sim.dre`).
+
+    `spoils`: records that one voter may spoil; after that the officers help. `idle_s`: time
+    without a touch after which the voter is asked, `leave_s`: and then taken for gone.
+    `left_record`: what officers do with a record that its voter left under the glass; where
+    the law says nothing it is spoiled, as nobody verified it.
+    """
+
+    spoils: int = Field(default=2, ge=0, le=20)
+    idle_s: int = Field(default=150, ge=20, le=3600)
+    leave_s: int = Field(default=60, ge=20, le=3600)
+    left_record: Literal["spoil", "cast"] = "spoil"
+
+
 class SeatRules(_Table):
     """How list seats are allotted; `threshold_percent` is of those who voted."""
 
@@ -176,6 +191,7 @@ class Profile(_Table):
     sheets: Literal["one_contest", "many_contests"]
     marks: MarkRules
     device: DeviceRules
+    screen: ScreenRules = ScreenRules()
     seats: SeatRules
     reconciliation: ReconciliationRules
     adjudication: AdjudicationRules = AdjudicationRules()

@@ -231,6 +231,23 @@ class PrecinctDevice:
             self._ledger.check_step(Action.TAKE_SHEETS, {})
         return self._sheets.process_next()
 
+    def spoil_held(self, style_id: str) -> SheetOutcome:
+        """Send the record under glass to the spoiled ones (`firmware_sim.dre`).
+
+        Raises:
+            StateError: the polls are not open, or no record is there.
+            HumanStepError, HardwareError: as `recover`.
+        """
+        self._ledger.watch()
+        if self.state is not DeviceState.POLLS_OPEN:
+            self._ledger.check_step(Action.TAKE_SHEETS, {})
+        return self._sheets.spoil(style_id)
+
+    def note(self, kind: str, detail: Detail, *, present: Sequence[Person] | None = None) -> None:
+        """Log what a part of the device does that moves no sheet; `present`: by whom."""
+        by = {} if present is None else {"by": self._ledger.authorise(Action.TAKE_SHEETS, present)}
+        self._ledger.write({}, kind, {**detail, **by})
+
     def recover(self) -> Intention | None:
         """Finish or undo the one step that a cut left open; None when there was none.
 

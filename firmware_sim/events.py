@@ -84,6 +84,11 @@ EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
         "sheet_returned": _done(_SHEET, "Sheet returned to its voter"),
         "sheet_refused": _failed(_SHEET, "Sheet refused and returned", _WARNING),
         "intention_undone": _done(_SHEET, "Step on a sheet undone; it is not recorded", _WARNING),
+        # Voters at a screen (firmware_sim.dre). Never which ballot, nor what was chosen.
+        "ballot_activated": _done(_SHEET, "Screen activated for one ballot"),
+        "voter_session_ended": _done(_SHEET, "Screen session ended without a record"),
+        "voter_left_record": _failed(_SHEET, "Voter left with a record under glass", _WARNING),
+        "record_not_printed": _failed(_SHEET, "Paper record could not be printed", _WARNING),
         # Results.
         "results_tape_printed": _done(_RESULTS, "Results tape printed"),
         "results_tape_printed_again": _done(_RESULTS, "Results tape printed again", _WARNING),

@@ -45,6 +45,7 @@ class ExportFigures:
     issued: Mapping[str, int]
     box_counter: int | None = None
     mode: Mode = Mode.OFFICIAL
+    device_kind: str = "scanner"
 
 
 def package_files(
@@ -138,6 +139,7 @@ def _device(election: Election, profile: Profile, figures: ExportFigures) -> dic
     return {
         "format": DEVICE_FORMAT,
         "device_id": figures.device_id,
+        "device_kind": figures.device_kind,
         "precinct_id": figures.precinct_id,
         "software_version": software_version(),
         "code_hash": code_hash(),

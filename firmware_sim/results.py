@@ -197,6 +197,7 @@ class Results:
         figures = replace(
             self._figures(issued),
             package_id=pending["package_id"],
+            device_kind=self._setup.kind,
             export_number=pending["number"],
         )
         return package_files(

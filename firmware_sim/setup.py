@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from election.model import Election
 from election.profile import Profile
@@ -22,6 +22,10 @@ from firmware_sim.states import DeviceState, Mode
 STATE_FORMAT = 2
 
 
+#: What a device is: a scanner unit, or a screen with a paper record (NVT-02).
+DeviceKind = Literal["scanner", "dre"]
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceSetup:
     """Election, rules, precinct and key of one device; for a replacement device the dead ones
@@ -32,6 +36,7 @@ class DeviceSetup:
     precinct_id: str
     signer: Signer
     replacement: Replacement | None = None
+    kind: DeviceKind = "scanner"
 
     def __post_init__(self) -> None:
         """Take the software's identity now: this is where a device starts."""

@@ -91,6 +91,19 @@ class SheetPath:
         except HardwareError as error:
             return SheetOutcome(OutcomeKind.FAULT, Failure.SCANNER_FAULT.value, str(error))
 
+    def spoil(self, style_id: str) -> SheetOutcome:
+        """The voter does not accept the record under glass (a screen device): it goes to the
+        spoiled ones, in two phases like any paper.
+
+        Raises:
+            HumanStepError, HardwareError: as `recover`.
+        """
+        self.recover(self.status())
+        if self._feeder.feed() is None:
+            raise StateError("no paper record is under the glass")
+        spoiled = SheetOutcome(OutcomeKind.RETURNED, "spoiled", "the voter spoiled the record")
+        return self._send_back(spoiled, style_id)
+
     def recover(self, status: FeederStatus | None = None) -> Intention | None:
         """Finish or undo the one step that a cut left open; None when there was none.
 

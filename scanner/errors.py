@@ -22,6 +22,7 @@ class RefusalReason(StrEnum):
     POOR_FIT = "poor_fit"
     TWO_SHEETS = "two_sheets"
     DUPLICATE_SIDE = "duplicate_side"
+    PAPER_DIFFERS = "paper_differs"
 
 
 class ScannerError(Exception):
