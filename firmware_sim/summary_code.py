@@ -27,6 +27,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from firmware_sim.cms_form import one_form_certificate
 from firmware_sim.errors import FirmwareError, SignatureError, SignatureFault
 from firmware_sim.keyfiles import DeviceIdentity
 from firmware_sim.signing import RAW_BYTES
@@ -110,8 +111,10 @@ def open_seal(data: bytes) -> SealedSummary:
     for _ in range(count):
         size = int.from_bytes(rest[:2], "big")
         der, rest = rest[2 : 2 + size], rest[2 + size :]
+        if len(der) != size:
+            raise SummaryError("the seal is cut short")
         try:
-            certificates.append(x509.load_der_x509_certificate(der))
+            certificates.append(one_form_certificate(der))
         except ValueError as error:
             raise SummaryError("a certificate in the seal is damaged") from error
     if rest:

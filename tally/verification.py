@@ -271,7 +271,7 @@ def verify_package(
         fault = _why_inconsistent(package, totals, protocol, election)
         needs = _needs(package, device, trust, election, at)
         # Ids are kept only where records of other devices will join them.
-        ids = frozenset(r.record_id for r in _records(package)) if needs else frozenset()
+        ids = frozenset(r.record_id for r in records_of(package)) if needs else frozenset()
     except (FirmwareError, ScannerError) as error:
         raise refuse(RefusalReason.INCONSISTENT, str(error).removeprefix(f"{name}: ")) from error
     if fault:
@@ -356,7 +356,7 @@ def _why_inconsistent(
         if value["precinct_id"] != precinct or value["election_hash"] != election.hash:
             return f"{document} is of another precinct or election than the manifest"
     identity_in(package)
-    records = _records(package)
+    records = records_of(package)
     ids = Counter(record.record_id for record in records)
     if len(ids) != len(records):
         return f"record {ids.most_common(1)[0][0]} is there twice"
@@ -389,7 +389,8 @@ def _misfit(package: ResultsPackage, election: Election | None) -> str | None:
         return str(error).removeprefix(f"{package.name}: ")
 
 
-def _records(package: ResultsPackage) -> list[CastVoteRecord]:
+def records_of(package: ResultsPackage) -> list[CastVoteRecord]:
+    """The cast vote records of a package. Raises PackageError, ScannerError: unreadable."""
     try:
         table = pq.read_table(io.BytesIO(package.files[CVR_PARQUET]))
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -17,6 +17,7 @@ from console.intake import (
     take_in,
     trust_store,
 )
+from console.verify_tapes import verify_tapes
 from firmware_sim.errors import FirmwareError, SignatureError
 from firmware_sim.medium import RECOVERED_MAGIC, Head
 from firmware_sim.package import DEVICE, read_package
@@ -36,9 +37,15 @@ HELP = """Verify results packages: whole, signed by a trusted device, and adding
 Without --election only wholeness and signature are checked. With --expect the software that
 counted is compared with the certified one (`ballotbench device identity`), file by file.
 
+With --photo it proves results tapes from photographs of their codes (JPEG, PNG, TIFF, PDF, or the
+codes' text in a .txt), in any order; more photographs may follow, and packages to compare with,
+which then need --election.
+
 With --log an event log that was exported (log/eel.json of a package) is checked alone.
 
 Example: ballotbench verify out/p1.zip out/p2.zip --trust keys --election election.json
+
+Example: ballotbench verify --photo a.jpg b.jpg p1.zip --trust keys --election election.json
 """
 
 
@@ -51,6 +58,13 @@ def verify(
     trust: Annotated[Path, typer.Option(help="Folder of authority.pem and revoked.pem.")],
     packages: Annotated[
         list[Path] | None, typer.Argument(help="Package files, or folders of them.")
+    ] = None,
+    photo: Annotated[
+        list[Path] | None, typer.Option(help="Photograph of a results tape's codes.")
+    ] = None,
+    unpack_to: Annotated[
+        Path | None,
+        typer.Option("--unpack", help="Folder for a tape's summary, signature, certificates."),
     ] = None,
     log: Annotated[
         list[Path] | None, typer.Option(help="Check this exported event log alone.")
@@ -69,6 +83,11 @@ def verify(
     """One line a package; exit 1 if any is refused."""
     store = trust_store(trust, require_post_quantum=require_post_quantum)
     when = moment(at)
+    if photo and not log:
+        verify_tapes(photo, packages or [], store, when, election, unpack_to, json_output)
+        return
+    if photo or unpack_to is not None:
+        raise typer.BadParameter("goes with --photo, without --log", param_hint="--unpack")
     certified = None if expect is None else certified_value(expect, _content(expect))
     paths = dict(read_files(packages or [])[0])
     if bool(packages) == bool(log):

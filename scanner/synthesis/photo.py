@@ -73,7 +73,7 @@ def random_shot(rng: np.random.Generator, strength: float = 1.0) -> Shot:
         return float(rng.uniform(0, most * strength))
 
     return Shot(
-        px_per_mm=float(rng.uniform(9.0, 15.0)),
+        px_per_mm=float(rng.uniform(8.0, 12.0)),
         turn_deg=float(rng.uniform(0, 360)) if strength > 0 else 0.0,
         tilt_deg=up_to(32),
         axis_deg=float(rng.uniform(0, 360)),
