@@ -42,7 +42,8 @@ from firmware_sim.eventlog import (
     check_chain,
     next_event,
 )
-from firmware_sim.journal_file import JournalFile
+from firmware_sim.journal_file import Executes, JournalFile
+from firmware_sim.mirror import MirroredFile, reconcile
 from scanner.cvr import CastVoteRecord, RecordError
 
 SCHEMA_VERSION = 2
@@ -103,10 +104,30 @@ class Intention:
 class Journal:
     """An open journal. Every method may raise `JournalError`; close it or use `with`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the journal at `path`, or make it; checks the whole file first."""
+    def __init__(
+        self, path: Path, mirror: Path | None = None, *, stop_on_failure: bool = False
+    ) -> None:
+        """Open the journal at `path`, or make it; checks the whole file first.
+
+        Args:
+            mirror: a second medium that holds the same; see `firmware_sim.mirror`.
+            stop_on_failure: stop, should one of two media fail, instead of going on with one.
+        """
         self._path = path
-        self._file = JournalFile(path, schema=_SCHEMA, migrations=(_from_version_1,))
+        #: What opening did to one of two media, for the log; None: nothing.
+        self.renewed: str | None = None
+        self._file: JournalFile | MirroredFile
+        if mirror is None:
+            self._file = open_file(path)
+        else:
+            self.renewed = reconcile(path, mirror, Journal)
+            files = [open_file(path)]
+            try:
+                files.append(open_file(mirror))
+            except BaseException:
+                files[0].close()
+                raise
+            self._file = MirroredFile(files, stop_on_failure=stop_on_failure)
         try:
             self.check()
         except BaseException:
@@ -127,6 +148,11 @@ class Journal:
     def path(self) -> Path:
         """The file."""
         return self._path
+
+    @property
+    def degraded(self) -> tuple[tuple[Path, JournalError], ...]:
+        """Which of two media failed since the start, and why."""
+        return tuple(self._file.failures) if isinstance(self._file, MirroredFile) else ()
 
     @property
     def migrated_from(self) -> int | None:
@@ -316,6 +342,12 @@ class Journal:
         """Write the file anew, rows in id order; old pages are overwritten (Secrecy)."""
         self._file.rewrite()
 
+    def digest(self) -> str:
+        """SHA-256 over every row: two journals with the same one hold the same."""
+        if isinstance(self._file, MirroredFile):
+            raise JournalError(f"{self._path}: two media are compared one by one")
+        return self._file.digest()
+
     def copy_to(self, place: Path) -> None:
         """A whole, durable copy of the journal at `place`, which must not exist."""
         self._file.copy_to(place)
@@ -323,7 +355,7 @@ class Journal:
     # --- inside ----------------------------------------------------------------------
 
     @contextmanager
-    def _transaction(self, *, wipe: bool = False) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
         number = self.revision() + 1
         with self._file.transaction(wipe=wipe) as db:
             yield db
@@ -358,7 +390,7 @@ class Journal:
             raise JournalError(f"{self._path}: no sheet is open under token {token[:40]}")
         return intention
 
-    def _append(self, db: sqlite3.Connection, at: datetime, kind: str, detail: Detail) -> None:
+    def _append(self, db: Executes, at: datetime, kind: str, detail: Detail) -> None:
         row = db.execute(f"{_EVENT_COLUMNS} ORDER BY seq DESC LIMIT 1").fetchone()
         last = None if row is None else event_of(row)
         event = next_event(last, at=at, kind=kind, detail=detail)
@@ -381,6 +413,11 @@ class Journal:
             raise self._file.damaged(f"a vote record cannot be read: {error}") from error
 
 
+def open_file(path: Path) -> JournalFile:
+    """The file of a journal, nothing of its content checked."""
+    return JournalFile(path, schema=_SCHEMA, migrations=(_from_version_1,))
+
+
 def event_of(row: tuple[Any, ...]) -> Event:
     """One row of the table of events."""
     seq, time, kind, detail, prev, own = row
@@ -398,7 +435,7 @@ def digest_of(kind: str, text: str) -> str:
     return hashlib.sha256(f"{kind}\0{text}".encode()).hexdigest()
 
 
-def _write_state(db: sqlite3.Connection, document: Mapping[str, Any]) -> None:
+def _write_state(db: Executes, document: Mapping[str, Any]) -> None:
     text = dumps(document)
     db.execute("DELETE FROM state")
     db.execute("INSERT INTO state VALUES (1, ?, ?)", (text, digest_of("state", text)))

@@ -30,13 +30,14 @@ refuses, and only opening the file anew, which reads what is really there, goes 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from firmware_sim.errors import JournalError
 
@@ -57,6 +58,14 @@ _PRAGMAS = (
 _WAL_KEPT = 256 * 1024
 #: Brings a file of one schema version to the next: statements for the connection.
 Migration = Callable[[sqlite3.Connection], None]
+
+
+class Executes(Protocol):
+    """What takes the statements of a transaction."""
+
+    def execute(self, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """One statement."""
+        ...
 
 
 class JournalFile:
@@ -89,7 +98,7 @@ class JournalFile:
             with self.explained("opened"):
                 self._prepare(schema, migrations)
             if new:
-                _flush_folder(path)
+                flush_folder(path)
             # A process killed before its wipe left the log; SQLite has read it by now.
             self._wipe_now()
         except BaseException:
@@ -129,25 +138,59 @@ class JournalFile:
             yield from self._db.execute(sql)
 
     @contextmanager
-    def transaction(self, *, wipe: bool = False) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
         """All of it is on the disk when this ends without an error, or none.
 
         `wipe`: a vote's way to the record is settled by it; see the module.
         """
+        self.begin()
+        try:
+            yield self
+            self.commit(wipe=wipe)
+        except BaseException:
+            self.roll_back()
+            raise
+
+    def execute(self, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """One statement of the open transaction."""
+        with self.explained("written"):
+            return self._db.execute(sql, arguments)
+
+    def begin(self) -> None:
+        """Begin a transaction; first wait for the wipe of the last sheet."""
         self.settle()
         if self._dead is not None:
             raise self._dead
         with self.explained("written"):
             self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+
+    def commit(self, *, wipe: bool) -> None:
+        """End it: all of it is on the disk, or the file is dead."""
+        with self.explained("written"):
+            self._db.execute("COMMIT")
         if wipe:
             self._wiping = self._wiper.submit(self._wipe_now)
+
+    def roll_back(self) -> None:
+        """End it: none of it is on the disk."""
+        if self._db.in_transaction:
+            with self.explained("written"):
+                self._db.execute("ROLLBACK")
+
+    @property
+    def failed(self) -> JournalError | None:
+        """Why nothing can be written any more, if so."""
+        return self._dead
+
+    def digest(self) -> str:
+        """SHA-256 over every row of every table: equal files hold the same."""
+        digest = hashlib.sha256()
+        for (table,) in self.rows(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+        ):
+            for row in self.rows(f"SELECT * FROM {table} ORDER BY 1"):  # noqa: S608
+                digest.update(repr((table, row)).encode())
+        return digest.hexdigest()
 
     def settle(self) -> None:
         """Wait for the wipe of the last settled sheet."""
@@ -180,7 +223,7 @@ class JournalFile:
                 self._db.backup(other)
             finally:
                 other.close()
-        _flush_folder(place)
+        flush_folder(place)
 
     def damaged(self, what: str) -> JournalError:
         """The refusal of a file that does not hold."""
@@ -302,7 +345,7 @@ class JournalFile:
                 f"{self.path}: the write-ahead log cannot be brought in; stop the device"
             )
         try:
-            size = _zero(self._wal)
+            size = zero_file(self._wal)
         except OSError as error:
             self._dead = JournalError(
                 f"{self._wal}: cannot be wiped: {error.strerror}; stop the device"
@@ -313,7 +356,7 @@ class JournalFile:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-def _zero(path: Path) -> int:
+def zero_file(path: Path) -> int:
     """Overwrite a file with zeros, through to the disk; its size, 0 where there is none.
 
     SQLite has restarted the log: it takes nothing from there any more, here only its
@@ -330,7 +373,7 @@ def _zero(path: Path) -> int:
     return size
 
 
-def _flush_folder(path: Path) -> None:
+def flush_folder(path: Path) -> None:
     """A new file's name must be on the disk like its content."""
     handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

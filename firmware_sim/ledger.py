@@ -92,6 +92,9 @@ class Ledger:
         if journal.migrated_from is not None and self.document["state"] != _NEW:
             detail: Detail = {"from": journal.migrated_from, "by": "device"}
             journal.log("journal_migrated", detail, at=clock())
+        if journal.renewed is not None and self.document["state"] != _NEW:
+            journal.log("storage_renewed", {"medium": journal.renewed, "by": "device"}, at=clock())
+        self._degraded = 0
         self._log.follow(now=True)
         if medium is not None and self.state is not DeviceState.UNCONFIGURED:
             # After a cut the medium may be a sheet behind.
@@ -205,6 +208,7 @@ class Ledger:
         One that cannot be written is a failure, `storage_failing`: the journal has all, and
         the next write to the medium makes it good.
         """
+        self._note_storage()
         self._log.follow(now=False)
         if self._medium is None or self.state is DeviceState.UNCONFIGURED:
             return
@@ -213,6 +217,13 @@ class Ledger:
         except (FirmwareError, OSError):
             if Failure.STORAGE_FAILING not in self.failures:
                 self._raise(Failure.STORAGE_FAILING)
+
+    def _note_storage(self) -> None:
+        """Log a storage medium that failed, once; the journal goes on with the other."""
+        for path, why in self.journal.degraded[self._degraded :]:
+            self._degraded += 1
+            detail: Detail = {"medium": path.name, "why": str(why)[:200], "by": "device"}
+            self.journal.log("storage_degraded", detail, at=self.now())
 
     # --- failures --------------------------------------------------------------------
 

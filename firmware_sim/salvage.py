@@ -1,0 +1,221 @@
+"""What is whole in damaged journals, and exactly what is lost.
+
+Every row of a journal carries its own check sum, so each can be trusted by itself. `salvage`
+reads all files given (the journal, its mirror; a write-ahead log beside each) page by page,
+keeps every row whose check sum holds, and compares with what must be there: the number of
+records by the device's state, the events by their numbers. If nothing is lost, `rebuild`
+writes a whole journal from it. The files read are never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware_sim.errors import JournalError
+from firmware_sim.eventlog import GENESIS, Checkpoint, Event, hash_of
+from firmware_sim.journal import Journal, digest_of, dumps, event_of, open_file
+from firmware_sim.sqlite_pages import Row, rows, with_log
+
+#: More than a day's log can have; what claims more is damaged itself.
+_MOST_EVENTS = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What was read. `records` are payloads by record id, `state` and `intention` documents
+    (None: not found, for the intention also: none was open). `lost` says what is not whole,
+    a line each; empty: nothing is lost."""
+
+    revision: int
+    state: Mapping[str, Any] | None
+    intention: Mapping[str, Any] | None
+    records: Mapping[str, str]
+    events: tuple[Event, ...]
+    checkpoints: tuple[Checkpoint, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass
+class _Found:
+    """The sound rows of one file."""
+
+    revision: int = 0
+    signed: int = 0
+    head: int = 0
+    state: dict[str, Any] | None = None
+    intention: dict[str, Any] | None = None
+
+
+def salvage(paths: Sequence[Path]) -> Salvaged:
+    """Read what is whole in these files, which are copies of one journal.
+
+    Raises:
+        JournalError: a file cannot be read at all.
+    """
+    records: dict[str, str] = {}
+    events: dict[int, Event] = {}
+    checkpoints: dict[int, Checkpoint] = {}
+    broken: set[str] = set()
+    files = []
+    for path in paths:
+        found = _Found()
+        for row in _rows_of(path):
+            _sort(row, found, records, events, checkpoints, broken)
+        files.append(found)
+    newest = max(files, key=lambda found: (found.revision, found.state is not None))
+    state = newest.state or next((f.state for f in files if f.state is not None), None)
+    chain, lost = _chain(events, max([0, newest.head, *events, *checkpoints]))
+    lost += _records_lost(state, records, broken - set(records))
+    if len(checkpoints) < newest.signed:
+        lost.append(f"{newest.signed - len(checkpoints)} of {newest.signed} checkpoints of the log")
+    if newest.revision == 0:
+        lost.append("the number of its transactions")
+    return Salvaged(
+        newest.revision,
+        state,
+        newest.intention,
+        dict(sorted(records.items())),
+        chain,
+        tuple(checkpoints[seq] for seq in sorted(checkpoints)),
+        tuple(lost),
+    )
+
+
+def rebuild(salvaged: Salvaged, place: Path) -> None:
+    """Write a whole journal at `place`, which must not exist, from what was read.
+
+    Raises:
+        JournalError: something is lost, or the place is taken or cannot be written.
+    """
+    if salvaged.lost:
+        raise JournalError(f"{place}: is not written: lost are {'; '.join(salvaged.lost)}")
+    if place.exists():
+        raise JournalError(f"{place}: is there already; give another name")
+    Journal(place).close()
+    file = open_file(place)
+    try:
+        with file.transaction(wipe=True) as db:
+            for table, row in _rows_to_write(salvaged):
+                db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+        file.rewrite()
+    finally:
+        file.close()
+    Journal(place).close()
+
+
+# --- inside ------------------------------------------------------------------------------
+
+
+def _rows_of(path: Path) -> Iterable[Row]:
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        data = path.read_bytes()
+        return rows(with_log(data, log.read_bytes() if log.exists() else b""))
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _sort(
+    row: Row,
+    found: _Found,
+    records: dict[str, str],
+    events: dict[int, Event],
+    checkpoints: dict[int, Checkpoint],
+    broken: set[str],
+) -> None:
+    """Put a row where it belongs, if it is one of a journal and its check sum holds."""
+    match row.rowid, row.values:
+        case None, (str(record_id), str(payload), str(digest)) if len(record_id) == 32:
+            if digest == digest_of("record", payload) and _id_of(payload) == record_id:
+                records[record_id] = payload
+            else:
+                broken.add(record_id)
+        case 1, (None, str(text), str(digest)) if digest == digest_of("state", text):
+            document = json.loads(text)
+            if "token" in document:
+                found.intention = document
+            else:
+                found.state = document
+        case 1, (None, int(number), int(signed), str(digest)):
+            if digest == digest_of("revision", f"{number} {signed}") and number > found.revision:
+                found.revision, found.signed = number, signed
+        case 1, (None, int(seq), str(head)) if len(head) == 64:  # log_head has no check sum
+            found.head = seq if 0 < seq < _MOST_EVENTS else 0
+        case int(seq), (None, str(), str(), str(), str(), str()):
+            try:
+                event = event_of((seq, *row.values[1:]))
+                if hash_of(event) == event.hash:
+                    events[seq] = event
+            except (ValueError, TypeError):
+                return
+        case int(seq), (None, str(event_hash), str(signature), str(digest)):
+            if digest == digest_of("checkpoint", dumps([seq, event_hash, signature])):
+                checkpoints[seq] = Checkpoint(seq, event_hash, signature)
+
+
+def _id_of(payload: str) -> str | None:
+    try:
+        value = json.loads(payload)
+    except ValueError:
+        return None
+    return value.get("record_id") if isinstance(value, dict) else None
+
+
+def _chain(events: Mapping[int, Event], last: int) -> tuple[tuple[Event, ...], list[str]]:
+    """The events in order, and which up to `last` are lost or do not follow."""
+    missing = [seq for seq in range(1, last + 1) if seq not in events]
+    lost = [f"events {_ranges(missing)} of the log"] if missing else []
+    before = GENESIS
+    for seq in sorted(events):
+        if (seq - 1 in events or seq == 1) and events[seq].prev != before:
+            lost.append(f"event {seq} does not follow the one before it")
+        before = events[seq].hash
+    return tuple(events[seq] for seq in sorted(events)), lost
+
+
+def _records_lost(
+    state: Mapping[str, Any] | None, records: Mapping[str, str], broken: set[str]
+) -> list[str]:
+    lost = [f"record {record_id}: its content" for record_id in sorted(broken)]
+    if state is None:
+        return [*lost, "the device state (so how many records there must be is not known)"]
+    expected = state.get("counters", {}).get("accepted", 0)
+    if len(records) < expected:
+        lost.append(f"{expected - len(records)} of {expected} vote records")
+    elif len(records) > expected:
+        lost.append(f"the order of things: {len(records)} vote records, {expected} committed")
+    return lost
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """ "3, 5 to 9"."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in parts)
+
+
+def _rows_to_write(salvaged: Salvaged) -> Iterable[tuple[str, tuple[Any, ...]]]:
+    for table, document in (("state", salvaged.state), ("intention", salvaged.intention)):
+        if document is not None:
+            text = dumps(document)
+            yield table, (1, text, digest_of("state", text))
+    for record_id, payload in salvaged.records.items():
+        yield "records", (record_id, payload, digest_of("record", payload))
+    for event in salvaged.events:
+        row = (event.seq, event.time, event.kind, dumps(event.detail), event.prev, event.hash)
+        yield "events", row
+    for event in salvaged.events[-1:]:
+        yield "log_head", (1, event.seq, event.hash)
+    for checkpoint in salvaged.checkpoints:
+        cells = (checkpoint.seq, checkpoint.hash, checkpoint.signature)
+        yield "checkpoints", (*cells, digest_of("checkpoint", dumps(list(cells))))
+    number, signed = salvaged.revision, len(salvaged.checkpoints)
+    yield "revision", (1, number, signed, digest_of("revision", f"{number} {signed}"))
