@@ -20,6 +20,7 @@ from firmware_sim.trust import TrustStore
 from tally.batch import verify_packages
 from tally.verification import (
     PackageRefusedError,
+    PackageRegister,
     RefusalReason,
     Verification,
 )
@@ -105,8 +106,12 @@ def take_in(
     profile: Profile,
     trust: TrustStore,
     at: datetime,
+    seen: PackageRegister | None = None,
 ) -> Verification:
-    """Verify a batch of files with a progress bar; only one package is held at a time."""
+    """Verify a batch of files with a progress bar; only one package is held at a time.
+
+    `seen` are packages taken in by earlier runs.
+    """
     files, refused = read_files(paths)
 
     with progress() as bars:
@@ -123,7 +128,7 @@ def take_in(
                 yield name, data
                 bars.advance(task)
 
-        result = verify_packages(each(), election, profile, trust, at=at)
+        result = verify_packages(each(), election, profile, trust, at=at, seen=seen)
     return Verification(result.accepted, (*refused, *result.refused))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from console.intake import (
     take_in,
     trust_store,
 )
+from console.intake_register import IntakeRegister
 from tally.results import result_document, write_results
 from tally.totals import add_up, outcome
 
@@ -41,21 +43,29 @@ def tally(
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
     require_post_quantum: RequirePostQuantum = False,
+    intake: Annotated[
+        Path | None,
+        typer.Option("--register", help="File that remembers packages between runs; made new."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write the totals; exit 1 if a package was refused, or a replaced device must be looked at."""
     definition, rules = election_and_rules(election, profile)
+    before = IntakeRegister.load(intake) if intake is not None else IntakeRegister()
     verification = take_in(
         packages,
         definition,
         rules,
         trust_store(trust, require_post_quantum=require_post_quantum),
         moment(at),
+        before.seen(packages) if intake is not None else None,
     )
     totals = add_up(verification.accepted, definition)
     elected = outcome(totals, definition, rules)
     document = result_document(definition, rules, verification, totals, elected)
     paths = write_results(out, document, totals)
+    if intake is not None:
+        before.save(intake, verification.accepted, datetime.now(UTC))
     if json_output:
         emit_json(document)
     else:
