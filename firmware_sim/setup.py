@@ -7,13 +7,13 @@ another of any of them is refused, as its votes would be counted by other rules 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.errors import StateError
-from firmware_sim.identity import FirmwareIdentity, firmware_of, identity_at_start
+from firmware_sim.identity import FirmwareIdentity, firmware_of
 from firmware_sim.medium.join import Replacement
 from firmware_sim.signing import Signer
 from firmware_sim.states import DeviceState, Mode
@@ -38,14 +38,12 @@ class DeviceSetup:
     replacement: Replacement | None = None
     kind: DeviceKind = "scanner"
 
+    #: Software and configuration as of the start of the program.
+    firmware: FirmwareIdentity = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         """Take the software's identity now: this is where a device starts."""
-        identity_at_start()
-
-    @property
-    def firmware(self) -> FirmwareIdentity:
-        """Software and configuration as of the start of the program."""
-        return firmware_of(self.election, self.profile)
+        object.__setattr__(self, "firmware", firmware_of(self.election, self.profile))
 
     def check(self) -> frozenset[str]:
         """Check the parts against each other; returns the precinct's ballot style ids.
@@ -98,11 +96,11 @@ class DeviceSetup:
             StateError: it belongs to another election, profile, precinct or device, or was
                 written by another version of the device.
         """
-        for field, value in self.binding().items():
-            if document.get(field) != value:
+        for name, value in self.binding().items():
+            if document.get(name) != value:
                 raise StateError(
-                    f"the journal belongs to another {field.split('_')[0]} "
-                    f"({document.get(field)}, not {value}); give a new --journal"
+                    f"the journal belongs to another {name.split('_')[0]} "
+                    f"({document.get(name)}, not {value}); give a new --journal"
                 )
         rows = self.replacement.rows() if self.replacement else []
         if document.get("replaces", []) != rows:
