@@ -72,14 +72,14 @@ class FirmwareIdentity(_Model):
     libraries: dict[str, Library]
     configuration: Configuration | None = None
 
-    @functools.cached_property
+    @property
     def software_hash(self) -> str:
         """SHA-256 of everything but the configuration (RFC 8785), 64 hex digits: what is
         certified for every election."""
         whole = self.model_dump(mode="json", exclude={"configuration"})
         return hashlib.sha256(rfc8785.dumps(whole)).hexdigest()
 
-    @functools.cached_property
+    @property
     def hash(self) -> str:
         """SHA-256 of all of it (RFC 8785), 64 hex digits: what stands on the zero tape."""
         return hashlib.sha256(rfc8785.dumps(self.model_dump(mode="json"))).hexdigest()
