@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from console.common import stderr
 from console.errors import ConsoleError
@@ -28,6 +31,14 @@ from firmware_sim.people import OpenSlot, PeopleRegister
 from firmware_sim.reading import ScannerSheetReader, SheetReaderLike
 from firmware_sim.voter import Question, VoterChoice
 from scanner.reading import SheetInterpretation
+
+SecondJournal = Annotated[
+    Path | None,
+    typer.Option(help="The same journal on a second medium; either one alone recovers all."),
+]
+StopOnStorageFailure = Annotated[
+    bool, typer.Option(help="Stop, should one of two media fail, instead of going on with one.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class DeviceOptions:
     officers: tuple[str, ...] = ()
     pin_file: Path | None = None
     token_pin_file: Path | None = None
+    second_journal: Path | None = None
+    stop_on_storage_failure: bool = False
 
     def people(self) -> list[OpenSlot]:
         """Those named, their PINs checked; nobody where the keys have no register.
@@ -103,7 +116,13 @@ def open_device(
     removable = open_medium(setup, options.keys, options.medium)
     feeder = open_feeder(options.scanner)
     try:
-        with Journal(options.journal) as opened:
+        with Journal(
+            options.journal,
+            options.second_journal,
+            stop_on_failure=options.stop_on_storage_failure,
+        ) as opened:
+            if opened.renewed is not None:
+                stderr.print(f"Storage written anew: {opened.renewed}", markup=False)
             yield PrecinctDevice(
                 setup,
                 journal=watch.timed(opened, "journal"),
@@ -117,6 +136,9 @@ def open_device(
                 sensors=FileSensors(options.sensors) if options.sensors else None,
                 medium=removable and watch.timed(Following(removable, opened), "medium"),
             )
+            for path, why in opened.degraded:
+                words = f"ONE OF TWO STORAGE MEDIA FAILED, {path}: {why}"
+                stderr.print(words, markup=False, soft_wrap=True)
     finally:
         feeder.close()
 

@@ -17,7 +17,12 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from console.common import emit_json, stderr, stdout
-from console.device_bench import DeviceOptions, open_device
+from console.device_bench import (
+    DeviceOptions,
+    SecondJournal,
+    StopOnStorageFailure,
+    open_device,
+)
 from console.device_target import check_target, write_package
 from console.device_words import describe, described, finding_words, issued_papers, lines_of
 from console.errors import ConsoleError
@@ -268,6 +273,8 @@ def _shared(
     pin_file: PinFileOption = None,
     token_pin_file: TokenPinFileOption = None,
     ask_voter: Annotated[bool, typer.Option(help="Ask the voter at this terminal.")] = False,
+    second_journal: SecondJournal = None,
+    stop_on_storage_failure: StopOnStorageFailure = False,
 ) -> DeviceOptions:
     """Options of every step, in the order of `DeviceOptions`."""
     given: dict[str, Any] = dict(locals())

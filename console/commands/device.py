@@ -11,7 +11,13 @@ import typer
 
 from console import device_steps
 from console.common import emit_json, progress, stderr, stdout
-from console.device_bench import DeviceOptions, open_device
+from console.device_bench import (
+    DeviceOptions,
+    SecondJournal,
+    StopOnStorageFailure,
+    open_device,
+)
+from console.device_recover import recover
 from console.device_target import check_target, write_package
 from console.device_words import (
     begin_mode,
@@ -38,6 +44,7 @@ def register(parent: typer.Typer) -> None:
 
 
 app.command("identity")(identity)
+app.command("recover")(recover)
 
 
 @app.callback()
@@ -92,6 +99,8 @@ def run(
         Path | None, typer.Option(help="File of failures that hold now, one word a line.")
     ] = None,
     seal: Annotated[bool, typer.Option(help="Seal the device after the export.")] = False,
+    second_journal: SecondJournal = None,
+    stop_on_storage_failure: StopOnStorageFailure = False,
     overwrite: Annotated[bool, typer.Option(help="Write over whatever is at --export.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
@@ -106,7 +115,13 @@ def run(
     --keys keys --device scanner-001 --scanner socket://127.0.0.1:7001 --printer p1-tape.bin
     --export p1.zip --issued list=412
     """
-    _distinct(election, journal, Path(printer), export, medium, replaces)
+    _distinct(
+        election,
+        journal,
+        Path(printer),
+        export,
+        {"--medium": medium, "--replaces": replaces, "--second-journal": second_journal},
+    )
     handed_out = issued_papers(issued or [])
     if handed_out and issued_from is not None:
         raise typer.BadParameter("give it or --issued, not both", param_hint="--issued-from")
@@ -128,6 +143,8 @@ def run(
         officers=tuple(officers or ()),
         pin_file=pin_file,
         token_pin_file=token_pin_file,
+        second_journal=second_journal,
+        stop_on_storage_failure=stop_on_storage_failure,
     )
     slots = options.people()
     people = [slot.person for slot in slots]
@@ -196,14 +213,12 @@ def _distinct(
     journal: Path,
     printer: Path,
     export: Path,
-    medium: Path | None,
-    replaces: Path | None,
+    others: Mapping[str, Path | None],
 ) -> None:
     """Four files, not three: a tape written into the journal would destroy the votes; and a
     medium of its own for each device."""
     given = {"ELECTION": election, "--journal": journal, "--printer": printer, "--export": export}
-    folders = {"--medium": medium, "--replaces": replaces}
-    given |= {name: path for name, path in folders.items() if path is not None}
+    given |= {name: path for name, path in others.items() if path is not None}
     names: dict[Path, str] = {}
     for name, path in given.items():
         first = names.setdefault(path.absolute().resolve(), name)
