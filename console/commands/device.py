@@ -26,6 +26,7 @@ from console.device_words import (
     issued_papers,
     stopped_by_hand,
 )
+from console.dre import command as screen
 from console.firmware import identity
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
 from console.pollbook.close_sheet import issued_by_pollbook
@@ -40,6 +41,7 @@ app = typer.Typer(help="Run a precinct device.", no_args_is_help=True)
 def register(parent: typer.Typer) -> None:
     """Add `device` to the command line."""
     device_steps.add(app)
+    screen.add(app)
     parent.add_typer(app, name="device")
 
 

@@ -86,6 +86,7 @@ class Station:
         self._wrong_codes = 0
         self._device: PrecinctDevice | None = None
         self._reader: SheetReaderLike | None = None
+        self._seen: tuple[tuple[bytes, ...], SheetInterpretation | None] | None = None
 
     # --- making it -------------------------------------------------------------------
 
@@ -254,6 +255,19 @@ class Station:
             return
         self._to(Stage.VERIFY)
 
+    def under_glass(self) -> SheetInterpretation | None:
+        """What the record under the glass says, read from the paper; None where none is there
+        or it cannot be read. For a voter who hears instead of reading."""
+        held = self.trail.feed()
+        if held is None or self._reader is None:
+            return None
+        if self._seen is None or self._seen[0] != held.images:
+            try:
+                self._seen = (held.images, self._reader.read_images(held.images))
+            except PageRefusedError:
+                self._seen = (held.images, None)
+        return self._seen[1]
+
     def accept(self) -> None:
         """The voter has read the record and accepts it: into the box, and recorded.
 
@@ -338,14 +352,9 @@ class Station:
         if self.session is not None:
             return self.session.style_id
         styles = sorted(self.setup.check())
-        held = self.trail.feed()
-        if len(styles) > 1 and held is not None and self._reader is not None:
-            try:
-                return self._reader.read_images(held.images).ballot_style_id
-            except PageRefusedError:
-                # Half printed, perhaps: of which kind, nobody can say.
-                return styles[0]
-        return styles[0]
+        seen = self.under_glass() if len(styles) > 1 else None
+        # Half printed, perhaps: of which kind, nobody can say.
+        return styles[0] if seen is None else seen.ballot_style_id
 
     def _expected(self) -> SheetInterpretation | None:
         return None if self.session is None else self._interpreted(self.session)
@@ -380,6 +389,8 @@ class Station:
             raise StateError(f"not now: the screen is at {self.stage.value}")
 
     def _to(self, stage: Stage, notice: Notice | None = None) -> None:
+        if stage is not Stage.VERIFY:
+            self._seen = None
         self.stage = stage
         self.notice = notice
         self.touch()

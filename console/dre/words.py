@@ -1,0 +1,31 @@
+"""What the screen says, in one table: Kazakh, Russian, English."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+LANGUAGES = ("kk", "ru", "en")
+#: What a language calls itself, on its button.
+NAMES = {"kk": "Қазақша", "ru": "Русский", "en": "English"}
+
+#: Every text by its key, then by language (`words.toml`).
+WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+)
+
+#: Letters of the keyboard on the screen.
+KEYS = {
+    "kk": "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя",
+    "ru": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+    "en": "abcdefghijklmnopqrstuvwxyz",
+}
+
+
+def word(key: str, language: str, **values: object) -> str:
+    """One of the words with its values put in; English for a language that has none."""
+    texts = WORDS[key]
+    text = texts.get(language, texts["en"])
+    return text.format(**values) if values else text
