@@ -7,6 +7,7 @@ no sheet does not wait for the reader.
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,13 +173,16 @@ class TerminalVoter:
     """The voter at a terminal: the question in three languages, one letter as the answer."""
 
     def ask(self, question: Question) -> VoterChoice:
-        """Ask until the answer is r (take the sheet back) or c (cast it as it is)."""
+        """Ask until the answer is r (take the sheet back) or c (cast it as it is).
+
+        A voter who is gone (end of input) has cast nothing.
+        """
         for text in question.words.values():
             stderr.print(text, markup=False, soft_wrap=True)
         while True:
-            try:
-                answer = input("r: қайтару, вернуть, return / c: тастау, опустить, cast? ")
-            except EOFError:
+            stderr.print("r: қайтару, вернуть, return / c: тастау, опустить, cast? ", end="")
+            answer = sys.stdin.readline()
+            if not answer:
                 return VoterChoice.RETURN
             if answer.strip().lower() in ("r", "c"):
                 return VoterChoice.RETURN if answer.strip().lower() == "r" else VoterChoice.CAST

@@ -55,6 +55,11 @@ def take_sheets(device: PrecinctDevice, tell: Callable[[SheetOutcome], None]) ->
             ) from step
         if outcome.kind is OutcomeKind.TRAY_EMPTY:
             return
+        if device.state is DeviceState.PAUSED:
+            raise FeederError(
+                f"{outcome.detail}. The polls are paused: put it right, `ballotbench device clear "
+                f"{outcome.reason}` if it does not end by itself, and run again"
+            )
         if outcome.kind is OutcomeKind.FAULT:
             faults += 1
             if faults >= MAX_FAULTS:

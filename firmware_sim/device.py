@@ -224,10 +224,10 @@ class PrecinctDevice:
         """
         self._ledger.watch()
         if self.state is not DeviceState.POLLS_OPEN:
-            barred = next((f for f in Failure if f in self.failures), None)
-            if self.state is DeviceState.PAUSED and barred is not None:
-                words = FAILURES[barred].words["en"]
-                return SheetOutcome(OutcomeKind.FAULT, barred.value, words)
+            paused_by = [f for f in Failure if f in self.failures and FAILURES[f].pauses]
+            if self.state is DeviceState.PAUSED and paused_by:
+                words = FAILURES[paused_by[0]].words["en"]
+                return SheetOutcome(OutcomeKind.FAULT, paused_by[0].value, words)
             self._ledger.check_step(Action.TAKE_SHEETS, {})
         return self._sheets.process_next()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -16,13 +17,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from console.cli import build_app
-from console.device_bench import FileSensors
+from console.device_bench import FileSensors, TerminalVoter
 from console.errors import ConsoleError
 from firmware_sim import trust
 from firmware_sim.day import close_day, open_day
 from firmware_sim.errors import StateError
 from firmware_sim.journal import Journal
 from firmware_sim.package import build_package, read_package
+from firmware_sim.voter import GROUND_WORDS, Question, VoterChoice
 from hardware.simulated import SimulatedScanner, start_simulated_scanner
 from tests.firmware_sim import bench
 from tests.firmware_sim.test_device import Precinct
@@ -128,6 +130,7 @@ def test_failures_from_a_file_and_their_way_out(trainer: Trainer) -> None:
     sensors.write_text("tamper_seal_broken\n")
     refused = trainer.result("take", "--sensors", str(sensors))
     assert "seal is broken" in str(refused.exception)
+    assert "device clear tamper_seal_broken" in str(refused.exception)
     shown = trainer.status()
     assert shown["state"] == "paused"
     assert "Пломба" in shown["failures"]["tamper_seal_broken"]["kk"]
@@ -195,6 +198,16 @@ def test_a_write_that_fails_keeps_the_number(trainer: Trainer) -> None:
     with Journal(trainer.journal) as journal:
         kinds = [event.kind for event in journal.events()]
     assert kinds.count("export_begun") == kinds.count("exported") == 1
+
+
+def test_the_voter_answers_at_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = Question("blank", GROUND_WORDS["blank"])
+    for typed, choice in (("what?\nC\n", VoterChoice.CAST), ("r\n", VoterChoice.RETURN)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        assert TerminalVoter().ask(question) is choice
+    # A voter who walks away has cast nothing.
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert TerminalVoter().ask(question) is VoterChoice.RETURN
 
 
 def test_an_official_day_is_not_cleared_by_an_option(trainer: Trainer) -> None:
