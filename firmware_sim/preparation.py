@@ -42,14 +42,14 @@ class Preparation:
             Action.SET_MODE, {"nothing_unsaved": reason if unsaved else ""}
         )
         by = self._ledger.authorise(Action.SET_MODE, present)
+        pending = document["pending_export"] or {"number": document["export_number"]}
         fresh = {
             **self._setup.fresh_state(mode),
             "state": after.value,
-            # An export number is never used again: a package is known by it.
-            **{
-                key: document[key]
-                for key in ("failures", "clock", "official_opened", "export_number")
-            },
+            # A number is never used again, not even that of an export which was only begun:
+            # it may have left.
+            "export_number": pending["number"],
+            **{key: document[key] for key in ("failures", "clock", "official_opened")},
         }
         cleared = self._journal.count()
         self._ledger.reset(

@@ -239,7 +239,7 @@ class Day(RuleBasedStateMachine):
         self.journal = CutJournal(self.folder / "j.sqlite")
         self.closed: tuple[Counter[Any], int] | None = None
         self.left: Counter[Any] | None = None
-        self.packages: dict[int, str] = {}
+        self.packages: dict[int, tuple[str, bytes]] = {}
         self.mode = Mode.OFFICIAL
 
     @initialize(identified=st.booleans(), screen=st.booleans())
@@ -294,6 +294,29 @@ class Day(RuleBasedStateMachine):
             if self.device.state is before:
                 return
         self._take(step, present)
+
+    @precondition(lambda self: self.device.state in (S.POLLS_CLOSED, S.RESULTS_PRINTED))
+    @rule(writes=st.integers(0, 2))
+    def an_export_is_cut(self, writes: int) -> None:
+        """And then someone wants to open the polls again."""
+        self.all_is_put_right()
+        while self.device.state is S.POLLS_CLOSED:
+            self._take("print_results", EVERYONE)
+            if self.device.failures:
+                return
+        self.journal.countdown = writes
+        self._take("export", EVERYONE)
+        self.journal.countdown = None
+        self._take("reopen_polls", EVERYONE)
+
+    @precondition(lambda self: self.device.state is S.EXPORTED)
+    @rule()
+    def the_same_election_again(self) -> None:
+        """By way of a test day, which clears everything."""
+        self.all_is_put_right()
+        for mode in (Mode.TEST, Mode.OFFICIAL):
+            self.change_mode(mode, EVERYONE)
+        self.onward(6, True)
 
     @rule(pick=st.integers(0, 2), present=PRESENT)
     def sensible(self, pick: int, present: Sequence[Person]) -> None:
@@ -443,6 +466,8 @@ class Day(RuleBasedStateMachine):
         before = self.device.state
         again = step == "print_results" and before in (S.RESULTS_PRINTED, S.EXPORTED)
         action = getattr(self.device, step)
+        if step == "export":
+            action = partial(action, save=self._saved)
         tapes, result = len(self.printer.tapes), []
         name = f"{step}_again" if again else step
         done = self._tried(name, present, lambda: result.append(action(present=present)))
@@ -455,10 +480,6 @@ class Day(RuleBasedStateMachine):
             assert self.device.state is before
             return
         assert NEXT[step].get(before) is self.device.state, (before, step, self.device.state)
-        if step == "export":
-            self.left = self._records()
-            if result:
-                self._exported(result[0])
         if step == "reopen_polls":
             assert self.left is None
             self.closed = None
@@ -509,14 +530,17 @@ class Day(RuleBasedStateMachine):
         else:
             assert roles <= OFFICIALS | {Role.TECHNICIAN}
 
-    def _exported(self, data: bytes) -> None:
+    def _saved(self, data: bytes) -> None:
+        """A package leaves, whatever becomes of the device at the next instant."""
         package = read_package(data, "p.zip")
         manifest = package.manifest
         assert manifest["mode"] == self.mode.value
         assert package.document("totals.json")["sheets"] == sum(self._records().values())
         number = manifest["export_number"]
         # A number belongs to one package for ever, in whatever mode.
-        assert self.packages.setdefault(number, manifest["package_id"]) == manifest["package_id"]
+        figures = manifest["package_id"], package.files["totals.json"]
+        assert self.packages.setdefault(number, figures) == figures
+        self.left = self._records()
 
     def _records(self) -> Counter[Any]:
         return Counter(
