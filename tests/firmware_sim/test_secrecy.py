@@ -115,7 +115,7 @@ def what_is_left(desk: Desk, folder: Path, order: Sequence[int]) -> dict[str, by
     signer = SameSigner(desk.signer(), key)
     feeder = bench.FileFeeder(folder / "feeder.json")
     ballots, printer, count = Ballots(), bench.ListPrinter(), [0]
-    with Journal(device_folder / "journal.sqlite") as journal:
+    with Journal(device_folder / "journal.sqlite", device_folder / "second.sqlite") as journal:
         medium = desk.export(
             device_folder / "medium",
             signer=signer,
@@ -178,7 +178,8 @@ def test_two_orders_leave_the_same_bytes(desk: Desk, tmp_path: Path) -> None:
     random.Random(7).shuffle(orders[2])
     left = [what_is_left(desk, tmp_path / str(n), order) for n, order in enumerate(orders)]
     names = set(left[0])
-    assert {"closed/journal.sqlite", "closed/package.zip", "closed/medium/slot-a.bin"} <= names
+    assert {"closed/journal.sqlite", "closed/second.sqlite"} <= names
+    assert {"closed/package.zip", "closed/medium/slot-a.bin"} <= names
     for other in left[1:]:
         assert set(other) == names
         assert [name for name in sorted(names) if other[name] != left[0][name]] == []
@@ -191,7 +192,7 @@ def test_the_comparison_sees_a_difference(desk: Desk, tmp_path: Path) -> None:
     assert set(one) == set(two)
     same = {name for name in one if one[name] == two[name]}
     # The write-ahead log of what came after the rewriting holds the state and the log only.
-    assert same <= {"open/journal.sqlite-wal", "tapes"}
+    assert same <= {"open/journal.sqlite-wal", "open/second.sqlite-wal", "tapes"}
     assert b"contest_id" not in one["open/journal.sqlite-wal"]
     assert b"contest_id" in one["open/journal.sqlite"]
 
