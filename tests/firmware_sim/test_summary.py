@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_sim import trust
@@ -101,7 +101,8 @@ def a_summary(**changes: object) -> Summary:
     return replace(summary, **changes)  # type: ignore[arg-type]
 
 
-@settings(max_examples=80, deadline=None)
+# A summary has many fields: to draw one takes long, which says nothing of the code.
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(summaries)
 def test_what_is_packed_comes_back(summary: Summary) -> None:
     assert unpack(pack(summary)) == summary
