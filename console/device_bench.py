@@ -31,6 +31,7 @@ from firmware_sim.journal import Journal
 from firmware_sim.people import OpenSlot, PeopleRegister
 from firmware_sim.reading import ScannerSheetReader, SheetReaderLike
 from firmware_sim.voter import Question, VoterChoice
+from hardware.tape_format import TAPES
 from scanner.reading import SheetInterpretation
 
 SecondJournal = Annotated[
@@ -64,6 +65,7 @@ class DeviceOptions:
     token_pin_file: Path | None = None
     second_journal: Path | None = None
     stop_on_storage_failure: bool = False
+    tape_width: str = "80mm"
 
     def people(self) -> list[OpenSlot]:
         """Those named, their PINs checked; nobody where the keys have no register.
@@ -124,12 +126,13 @@ def open_device(
         ) as opened:
             if opened.renewed is not None:
                 stderr.print(f"Storage written anew: {opened.renewed}", markup=False)
+            printer = open_printer(options.printer, TAPES[options.tape_width])
             yield PrecinctDevice(
                 setup,
                 journal=watch.timed(opened, "journal"),
                 feeder=watch.timed(feeder, "link"),
                 reader=watch.timed(reader, "reading"),
-                printer=watch.timed(open_printer(options.printer), "printing"),
+                printer=watch.timed(printer, "printing"),
                 clock=lambda: datetime.now(UTC),
                 randomness=secrets.token_bytes,
                 people_identified=PeopleRegister.of(options.keys) is not None,

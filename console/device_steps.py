@@ -23,6 +23,7 @@ from console.device_bench import (
     StopOnStorageFailure,
     open_device,
 )
+from console.device_tape import TapeWidth, paper_of
 from console.device_target import check_target, write_package
 from console.device_words import describe, described, finding_words, issued_papers, lines_of
 from console.errors import ConsoleError
@@ -275,9 +276,11 @@ def _shared(
     ask_voter: Annotated[bool, typer.Option(help="Ask the voter at this terminal.")] = False,
     second_journal: SecondJournal = None,
     stop_on_storage_failure: StopOnStorageFailure = False,
+    tape_width: TapeWidth = "80mm",
 ) -> DeviceOptions:
     """Options of every step, in the order of `DeviceOptions`."""
     given: dict[str, Any] = dict(locals())
+    paper_of(tape_width)
     return DeviceOptions(**{**given, "officers": tuple(officers or ())})
 
 

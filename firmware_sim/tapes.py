@@ -123,7 +123,8 @@ def results_tape(head: TapeHead, totals: Mapping[str, Any], figures: ResultFigur
     for contest_id, row in totals["contests"].items():
         write.contest(head.election.contest(contest_id), row)
     write.signatures()
-    return Tape(tuple(write.lines), _codes(write, figures.seal, head.paper))
+    codes = _codes(write, figures.seal, head.paper)
+    return Tape(tuple(write.lines), codes)
 
 
 def day_report(

@@ -18,6 +18,7 @@ from console.device_bench import (
     open_device,
 )
 from console.device_recover import recover
+from console.device_tape import TapeWidth, paper_of, tape
 from console.device_target import check_target, write_package
 from console.device_words import (
     begin_mode,
@@ -47,6 +48,7 @@ def register(parent: typer.Typer) -> None:
 
 app.command("identity")(identity)
 app.command("recover")(recover)
+app.command("tape")(tape)
 
 
 @app.callback()
@@ -100,6 +102,7 @@ def run(
     sensors: Annotated[
         Path | None, typer.Option(help="File of failures that hold now, one word a line.")
     ] = None,
+    tape_width: TapeWidth = "80mm",
     seal: Annotated[bool, typer.Option(help="Seal the device after the export.")] = False,
     second_journal: SecondJournal = None,
     stop_on_storage_failure: StopOnStorageFailure = False,
@@ -147,6 +150,7 @@ def run(
         token_pin_file=token_pin_file,
         second_journal=second_journal,
         stop_on_storage_failure=stop_on_storage_failure,
+        tape_width=paper_of(tape_width).name,
     )
     slots = options.people()
     people = [slot.person for slot in slots]

@@ -280,3 +280,28 @@ def test_stock_openssl_checks_it(sealed: bytes, keys: Path, tmp_path: Path) -> N
         + [str(keys / "authority.pem"), "device.pem"],
         cwd=tmp_path, check=True, capture_output=True,
     )  # fmt: skip
+
+
+def test_the_documented_lines_take_the_codes_apart(
+    sealed: bytes, keys: Path, tmp_path: Path
+) -> None:
+    """The script of docs/tapes.md, run as it stands there, and openssl on what it writes."""
+    import re
+    import shutil
+    import sys
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "tapes.md").read_text(encoding="utf-8")
+    script = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert script is not None
+    (tmp_path / "codes.txt").write_text("\n".join(split(sealed, TAPE_80.largest_code)))
+    subprocess.run([sys.executable, "-c", script[1]], cwd=tmp_path, check=True)
+    opened = open_seal(sealed)
+    assert (tmp_path / "summary.bin").read_bytes() == opened.signed
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    shutil.copy(keys / "authority.pem", tmp_path)
+    at = str(int(bench.NOW.timestamp()) + 86400)
+    lines = page.split("openssl x509 -inform", 1)[1].split("```", 1)[0]
+    for line in f"openssl x509 -inform{lines}".strip().splitlines():
+        dated = line.replace("openssl verify ", f"openssl verify -attime {at} ")
+        subprocess.run(dated, shell=True, cwd=tmp_path, check=True, capture_output=True)  # noqa: S602

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pypdfium2
 import pytest
 from PIL import Image
 
@@ -266,6 +267,21 @@ def test_a_tape_printed_again_bears_the_same_codes(day: Day) -> None:
             randomness=secrets.token_bytes,
         )
         assert device.results_tape() == day.tape
+
+
+def test_the_journal_gives_the_tape_as_a_picture(day: Day, tmp_path: Path) -> None:
+    """The picture is the tape that was printed, codes and all; the PDF is in true size."""
+    png, pdf = tmp_path / "tape.png", tmp_path / "tape.pdf"
+    with pytest.raises(SystemExit) as stop:
+        main(
+            ["device", "tape", str(day.folder / "election.json"), "--precinct", bench.PRECINCT]
+            + ["--journal", str(day.folder / "j.sqlite"), "--keys", str(day.folder / "keys")]
+            + ["--device", bench.DEVICE, "--png", str(png), "--pdf", str(pdf)]
+        )
+    assert stop.value.code == 0
+    assert "proved" in day.verify("--photo", png, code=0)
+    page = pypdfium2.PdfDocument(pdf)[0]
+    assert round(page.get_width() / 72 * 25.4) == 80
 
 
 def test_alignment_places_as_in_the_standard() -> None:
