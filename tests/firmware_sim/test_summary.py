@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim import trust
@@ -40,39 +40,36 @@ from hardware.tape_format import TAPE_58, TAPE_80
 from scanner.record import CastVoteRecord
 from tests.firmware_sim import bench
 
-numbers = st.integers(0, MAX_NUMBER) | st.integers(0, 300)
-hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
-times = (
-    st.datetimes()
-    .filter(lambda t: 1970 < t.year < 2100)
-    .map(lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"))
-)
-summaries = st.builds(
-    Summary,
-    mode=st.sampled_from(["official", "test"]),
-    election_hash=hashes,
-    profile_hash=hashes,
-    firmware_hash=hashes,
-    records_root=hashes,
-    precinct_id=st.text("AZaz09қ.-", min_size=1, max_size=60),
-    device_id=st.text("AZaz09.-", min_size=1, max_size=60),
-    opened=times,
-    closed=times,
-    registered=numbers,
-    sheets_fed=numbers,
-    accepted=numbers,
-    returned=numbers,
-    refused=numbers,
-    box_counter=st.none() | st.integers(0, 5000),
-    styles=st.lists(
-        st.builds(StyleFigures, st.none() | st.integers(0, 5000), *([st.integers(0, 5000)] * 5)),
-        max_size=4,
-    ).map(tuple),
-    contests=st.lists(
-        st.builds(ContestFigures, *([numbers] * 6), st.lists(numbers, max_size=30).map(tuple)),
-        max_size=6,
-    ).map(tuple),
-)
+numbers = st.integers(0, MAX_NUMBER)
+seconds = st.integers(0, MAX_NUMBER)
+
+
+@st.composite
+def summaries(draw: st.DrawFn) -> Summary:
+    """Any summary: few draws, so that many are tried."""
+    figure = iter(draw(st.lists(numbers | st.integers(0, 300), min_size=80, max_size=80)))
+    digests = draw(st.binary(min_size=128, max_size=128)).hex()
+    moments = [
+        datetime.fromtimestamp(draw(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for _ in "ab"
+    ]
+    issued = draw(st.none() | st.integers(0, 5000))
+    style = StyleFigures(issued, *(next(figure) for _ in range(5)))
+    options = draw(st.integers(0, 30))
+    contest = ContestFigures(
+        *(next(figure) for _ in range(6)),  # type: ignore[arg-type]
+        votes=tuple(next(figure) for _ in range(options)),
+    )
+    return Summary(
+        draw(st.sampled_from(["official", "test"])),
+        *(digests[at : at + 64] for at in range(0, 256, 64)),
+        draw(st.text("AZaz09қ.-", min_size=1, max_size=60)),
+        draw(st.text("AZaz09.-", min_size=1, max_size=60)),
+        *moments,
+        *(next(figure) for _ in range(5)),
+        draw(st.none() | st.integers(0, 5000)),
+        (style,) * draw(st.integers(0, 3)),
+        (contest,) * draw(st.integers(0, 4)),
+    )
 
 
 def a_summary(**changes: object) -> Summary:
@@ -101,9 +98,8 @@ def a_summary(**changes: object) -> Summary:
     return replace(summary, **changes)  # type: ignore[arg-type]
 
 
-# A summary has many fields: to draw one takes long, which says nothing of the code.
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(summaries)
+@settings(max_examples=100, deadline=None)
+@given(summaries())
 def test_what_is_packed_comes_back(summary: Summary) -> None:
     assert unpack(pack(summary)) == summary
 
