@@ -9,7 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from console.cli import build_app
+from console.errors import ConsoleError
+from console.officers import present
 from firmware_sim import device_keys, slots, trust
 from firmware_sim.errors import KeyFileError
 from firmware_sim.people import MAX_WRONG, PeopleError, PeopleRegister, identify
@@ -338,3 +342,50 @@ def test_a_slot_moved_to_another_person_opens_nothing(keys: Path) -> None:
     register.path.write_text(whole.model_dump_json())
     with pytest.raises(PeopleError, match="wrong"):
         identify(register, [("chair-1", "my-own-77")])
+
+
+# --- by command --------------------------------------------------------------------------
+
+
+def test_people_by_command(keys: Path, tmp_path: Path) -> None:
+    """Add, list, lock, unlock by two, change a PIN; no PIN is ever an argument."""
+    run, app = CliRunner().invoke, build_app(("keys",))
+    secret, pins, new = (tmp_path / name for name in ("root", "pins", "new"))
+    secret.write_text("root\n")
+    pins.write_text("".join(f"{who} {pin}\n" for who, pin in PINS.items()) + "member-1 m-12879\n")
+    new.write_text("member-1 m-98713\n")
+    opened = ["--passphrase-file", str(secret)]
+    people = ["keys", "people"]
+    add = [*people, "add", str(keys), "member-1", "--role", "member"]
+    assert "no terminal" in str(run(app, [*add, *opened]).exception)
+    added = run(app, [*add, *opened, "--pin-file", str(pins), "--precinct", PRECINCT])
+    assert added.exit_code == 0, added.output
+    lock(keys, "member-1")
+    rows = json.loads(run(app, [*people, "list", str(keys), "--json"]).stdout)["people"]
+    row = next(row for row in rows if row["person"] == "member-1")
+    assert (row["locked"], row["role"], row["precinct"]) == (True, "member", PRECINCT)
+    unlock = [*people, "unlock", str(keys), "member-1", "--pin-file", str(pins)]
+    assert "a chair and a technician" in str(run(app, [*unlock, "--officer", "chair-1"]).exception)
+    both = [*unlock, "--officer", "chair-1", "--officer", "technician-1"]
+    assert run(app, both).exit_code == 0
+    change = [*people, "change-pin", str(keys), "member-1", "--pin-file", str(pins)]
+    assert run(app, [*change, "--new-pin-file", str(new)]).exit_code == 0
+    assert identify(register_of(keys), [("member-1", "m-98713")])[0].role is Role.MEMBER
+    authority = [*people, "unlock", str(keys), "member-1", "--authority", *opened]
+    assert run(app, authority).exit_code == 0
+    assert run(app, [*people, "remove", str(keys), "member-1", *opened]).exit_code == 0
+    assert "member-1" not in run(app, [*people, "list", str(keys)]).stdout
+
+
+def test_a_file_of_pins_is_read_strictly(keys: Path, tmp_path: Path) -> None:
+    pins = tmp_path / "pins"
+    for text, words in (
+        ("chair-1\n", "line 1"),
+        ("chair-1 a\nchair-1 b\n", "line 2"),
+        ("other 123\n", "no line for chair-1"),
+    ):
+        pins.write_text(text)
+        with pytest.raises(ConsoleError, match=words):
+            present(keys, ["chair-1"], pins, precinct=None)
+    with pytest.raises(ConsoleError, match="no register"):
+        present(tmp_path, ["chair-1"], None, precinct=None)
