@@ -7,7 +7,7 @@ checked here as well, as not every tool does (RFC 5280 6.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,13 +146,14 @@ class ChainTrust:
             )
 
 
-def check_purpose(identity: DeviceIdentity, purpose: Purpose) -> None:
-    """Is the certificate for this? Raises SignatureError: *wrong_purpose*."""
-    if identity.purpose is not purpose:
+def check_purpose(identity: DeviceIdentity, purposes: Collection[Purpose]) -> None:
+    """Is the certificate for one of these? Raises SignatureError: *wrong_purpose*."""
+    if identity.purpose not in purposes:
         what = "something else" if identity.purpose is None else identity.purpose.value
         raise SignatureError(
             SignatureFault.WRONG_PURPOSE,
-            f"the certificate of device {identity.device_id} is for {what}, not for {purpose}",
+            f"the certificate of device {identity.device_id} is for {what}, not for "
+            f"{' or '.join(sorted(purposes))}",
         )
 
 

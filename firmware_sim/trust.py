@@ -23,7 +23,7 @@ Rules of `TrustStore.verify`, in this order:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -215,9 +215,10 @@ class TrustStore:
         cms_der: bytes,
         *,
         at: datetime,
-        purpose: Purpose = Purpose.RESULTS,
+        purposes: Collection[Purpose] = (Purpose.RESULTS,),
     ) -> DeviceIdentity:
-        """Check a detached CMS over `content` as of `at` (timezone-aware).
+        """Check a detached CMS over `content` as of `at` (timezone-aware), by a device that is
+        certified for one of `purposes`.
 
         Raises:
             SignatureError: with the fault; any changed byte of `cms_der` is a fault.
@@ -235,7 +236,7 @@ class TrustStore:
                 "the signature belongs to other content: what was signed has been altered",
             )
         check_signature(chain[0], digest, signature)
-        check_purpose(identity, purpose)
+        check_purpose(identity, purposes)
         self.first.check_valid(chain, identity, at)
         return identity
 
@@ -246,7 +247,7 @@ class TrustStore:
         chain: Chain,
         *,
         at: datetime,
-        purpose: Purpose = Purpose.RESULTS,
+        purposes: Collection[Purpose] = (Purpose.RESULTS,),
     ) -> DeviceIdentity:
         """Check what `Signer.sign_raw` made, whose `chain` came with it.
 
@@ -258,7 +259,7 @@ class TrustStore:
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise SignatureError(SignatureFault.MALFORMED, "the signer's key is not ECDSA P-256")
         verify_raw(key, content, raw)
-        check_purpose(identity, purpose)
+        check_purpose(identity, purposes)
         self.first.check_valid(chain, identity, at)
         return identity
 
@@ -316,7 +317,7 @@ class TrustStore:
         return True
 
     def check_certificate(
-        self, chain: Chain, *, at: datetime, purpose: Purpose = Purpose.RESULTS
+        self, chain: Chain, *, at: datetime, purposes: Collection[Purpose] = (Purpose.RESULTS,)
     ) -> tuple[DeviceIdentity, ec.EllipticCurvePublicKey]:
         """A device's certificate on its own, for signatures that are not a CMS (`verify_raw`):
         who it is, and its key.
@@ -325,7 +326,7 @@ class TrustStore:
             SignatureError: with the fault.
         """
         identity = self.first.check_issued(chain)
-        check_purpose(identity, purpose)
+        check_purpose(identity, purposes)
         self.first.check_valid(chain, identity, at)
         key = certified_key(chain[0])
         if not isinstance(key, ec.EllipticCurvePublicKey):

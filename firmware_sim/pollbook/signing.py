@@ -20,7 +20,7 @@ import rfc8785
 
 from firmware_sim.errors import SignatureError
 from firmware_sim.pollbook.errors import RequestError
-from firmware_sim.trust import TrustStore
+from firmware_sim.trust import Purpose, TrustStore
 
 #: A signed document is a page; anything larger is something else.
 MAX_DOCUMENT_BYTES = 64 * 1024
@@ -51,10 +51,14 @@ class Verify(Protocol):
 
 
 def verifier(store: TrustStore, *, at: datetime) -> Verify:
-    """`Verify` by an authority's certificates, as of `at`."""
+    """`Verify` by an authority's certificates, as of `at`.
+
+    A certificate may be for pollbooks alone, or for results as well: one for pollbooks signs
+    no results, wherever they are checked.
+    """
 
     def verify(content: bytes, signature: bytes, /) -> Signatory:
-        identity = store.verify(content, signature, at=at)
+        identity = store.verify(content, signature, at=at, purposes=tuple(Purpose))
         return Signatory(identity.device_id, identity.precinct_id)
 
     return verify

@@ -233,10 +233,10 @@ def test_a_pollbook_signs_no_results(keys: Path) -> None:
     signer = DeviceSigner.load(keys, "book")
     assert fault(keys, signer) == "wrong_purpose"
     store = TrustStore.load(keys)
-    store.verify(CONTENT, signer.sign(CONTENT), at=NOW, purpose=Purpose.POLLBOOK)
+    store.verify(CONTENT, signer.sign(CONTENT), at=NOW, purposes=(Purpose.POLLBOOK,))
     results = DeviceSigner.load(keys, DEVICE).sign(CONTENT)
     with pytest.raises(SignatureError, match="for results, not for pollbook"):
-        store.verify(CONTENT, results, at=NOW, purpose=Purpose.POLLBOOK)
+        store.verify(CONTENT, results, at=NOW, purposes=(Purpose.POLLBOOK,))
 
 
 def test_forged_a_device_that_plays_authority(keys: Path, tmp_path: Path) -> None:

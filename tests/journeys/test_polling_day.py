@@ -93,7 +93,8 @@ def pollbook(folder: Path, keys: Path) -> Path:
     setup = Setup(election.id, election.hash, day, "P-101", styles, {"list": 9}, ())
     voters = [person(number, "P-101") for number in range(9)]
     morning = datetime(day.year, day.month, day.day, 9, 20, tzinfo=UTC)
-    ballotbench("keys", "issue", keys, "pollbook-1", "--precinct", "P-101")
+    issue = ["keys", "issue", keys, "pollbook-1", "--precinct", "P-101"]
+    ballotbench(*issue, "--for", "pollbook")
     with Book.create(folder / "desk", setup, voters, source=b"list", at=morning) as book:
         for voter in voters[:7]:
             check_in(book, visit(voter, at=morning, styles=("list",)))
