@@ -178,6 +178,24 @@ def test_a_begun_export_bars_reopening(precinct: Precinct) -> None:
     assert read_package(precinct.device.export(), "p").manifest["export_number"] == 1
 
 
+def test_a_number_that_was_only_begun_is_not_used_in_another_mode(precinct: Precinct) -> None:
+    """The package of the test day may have left, whatever the stick said."""
+    device = precinct.device
+    device.set_mode(Mode.TEST)
+    open_day(device)
+    close_day(device)
+
+    def save(_: bytes) -> None:
+        raise OSError("the stick was pulled out")
+
+    with pytest.raises(OSError, match="pulled out"):
+        device.export(save=save)
+    device.set_mode(Mode.OFFICIAL)
+    open_day(device)
+    close_day(device)
+    assert read_package(device.export(), "p").manifest["export_number"] == 2
+
+
 # --- the voter -------------------------------------------------------------------------
 
 
