@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from console.cli import build_app
 from firmware_sim import device_keys, hsm, slots, trust
 from firmware_sim.device_keys import TokenPlace
 from firmware_sim.errors import KeyFileError, SignatureError
@@ -227,13 +229,13 @@ def test_by_command(tmp_path: Path) -> None:
     keys, pin = tmp_path / "keys", tmp_path / "pin"
     pin.write_text(f"{PIN}\n")
     base = [sys.executable, "-m", "console", "keys"]
-    subprocess.run([*base, "init", keys, "--name", "Root"], check=True, capture_output=True)
+    trust.create_authority(keys, name="Root", now=NOW, valid_days=9)
     line = [*base, "issue", keys, DEVICE, "--precinct", PRECINCT, "--token", "card-2"]
     line += ["--token-module", MODULE, "--token-pin-file", pin, "--json"]
     made = subprocess.run(line, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["key"].endswith(f"{DEVICE}.p11")
-    shown = subprocess.run([*base, "show", keys], capture_output=True, text=True)
-    assert "key in a token" in shown.stdout
-    half = subprocess.run([*base, "issue", keys, "d", "--precinct", "p", "--token", "card-2"])
-    assert half.returncode == 2
+    run, app = CliRunner().invoke, build_app(("keys",))
+    assert "key in a token" in run(app, ["keys", "show", str(keys)]).stdout
+    half = run(app, ["keys", "issue", str(keys), "d", "--precinct", "p", "--token", "card-2"])
+    assert half.exit_code == 2

@@ -185,10 +185,7 @@ def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
 def test_an_altered_installation_is_named(tmp_path: Path) -> None:
     """A real copy of the code with one byte changed, run, against the certified file."""
     certified = tmp_path / "certified.json"
-    made = run("device", "identity", "--out", certified, "--json")
-    assert made.returncode == 0, made.stderr
-    assert run("device", "identity", "--expect", certified).returncode == 0
-    assert run("device", "identity", "--expect", json.loads(made.stdout)["hash"]).returncode == 0
+    certified.write_bytes(to_json_bytes(measure().model_dump(mode="json")))
     copy = tmp_path / "altered"
     for room in identity.ROOMS:
         shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
