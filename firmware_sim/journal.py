@@ -15,6 +15,10 @@ the cast vote records, the event log and its signed checkpoints. Rules:
    (`firmware_sim.mirror`).
 6. A journal of version 1 is brought to version 2, losing nothing; a newer one is refused.
 
+What a sheet needs to know of the file (open intention, last event, number of transactions)
+is remembered: one process has the file, and a read would wait for the wipe of the last sheet,
+which goes on while the next one is read.
+
 Durability, pragmas and wiping are in `firmware_sim.journal_file`. Within a page SQLite lays
 rows out in the order they came; `rewrite` (at the close of the polls) writes the whole file
 anew in id order and zeroes the old pages. What is whole in a damaged file is read by
@@ -23,9 +27,7 @@ anew in id order and zeroes the old pages. What is whole in a damaged file is re
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,48 +45,18 @@ from firmware_sim.eventlog import (
     next_event,
 )
 from firmware_sim.journal_file import Executes, JournalFile
+from firmware_sim.journal_rows import (
+    EVENT_COLUMNS,
+    SCHEMA,
+    digest_of,
+    dumps,
+    event_of,
+    open_file,
+    squeezed,
+    write_state,
+)
 from firmware_sim.mirror import MirroredFile, reconcile
 from scanner.cvr import CastVoteRecord, RecordError
-
-SCHEMA_VERSION = 2
-
-_V2 = (
-    """CREATE TABLE checkpoints (
-    seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, signature TEXT NOT NULL, digest TEXT NOT NULL
-) STRICT""",
-    """CREATE TABLE revision (
-    one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL,
-    checkpoints INTEGER NOT NULL, digest TEXT NOT NULL
-) STRICT""",
-)
-_SCHEMA = (
-    """CREATE TABLE state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), document TEXT NOT NULL, digest TEXT NOT NULL
-) STRICT""",
-    """CREATE TABLE intention (
-    one INTEGER PRIMARY KEY CHECK (one = 1), document TEXT NOT NULL, digest TEXT NOT NULL
-) STRICT""",
-    """CREATE TABLE records (
-    record_id TEXT PRIMARY KEY CHECK (length(record_id) = 32),
-    payload TEXT NOT NULL, digest TEXT NOT NULL
-) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE events (
-    seq INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL,
-    detail TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL
-) STRICT""",
-    """CREATE TABLE log_head (
-    one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL
-) STRICT""",
-    *_V2,
-)
-_EVENT_COLUMNS = "SELECT seq, time, kind, detail, prev, hash FROM events"
-
-
-def _from_version_1(db: sqlite3.Connection) -> None:
-    """Version 1 had neither checkpoints nor numbered transactions; its rows are the same."""
-    for statement in _V2:
-        db.execute(statement)
-    db.execute("INSERT INTO revision VALUES (1, 1, 0, ?)", (digest_of("revision", "1 0"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +73,15 @@ class Intention:
     style_id: str | None = None
 
 
+@dataclass
+class _Known:
+    """What is remembered of the file; None: not read yet."""
+
+    intention: tuple[Intention | None] | None = None
+    last: tuple[Event | None] | None = None
+    numbers: tuple[int, int] | None = None
+
+
 class Journal:
     """An open journal. Every method may raise `JournalError`; close it or use `with`."""
 
@@ -114,6 +95,7 @@ class Journal:
             stop_on_failure: stop, should one of two media fail, instead of going on with one.
         """
         self._path = path
+        self._known = _Known()
         #: What opening did to one of two media, for the log; None: nothing.
         self.renewed: str | None = None
         self._file: JournalFile | MirroredFile
@@ -172,7 +154,7 @@ class Journal:
     ) -> None:
         """Replace the state document and log one event, in one transaction."""
         with self._transaction() as db:
-            _write_state(db, document)
+            write_state(db, document)
             self._append(db, at, kind, detail)
 
     def clear_records(
@@ -184,7 +166,7 @@ class Journal:
             raise JournalError(f"{self._path}: a sheet is not settled yet; recover first")
         with self._transaction(wipe=True) as db:
             db.execute("DELETE FROM records")
-            _write_state(db, document)
+            write_state(db, document)
             self._append(db, at, kind, detail)
         self.rewrite()
 
@@ -192,25 +174,22 @@ class Journal:
 
     def intend(self, token: str, record: CastVoteRecord) -> None:
         """Phase one: the held sheet is to become `record` when accepted with `token`."""
-        self._write_intention({"token": token, "record": record.to_json()})
+        self._write_intention(
+            Intention(token, record), {"token": token, "record": record.to_json()}
+        )
 
     def intend_return(self, token: str, *, ground: str, style_id: str | None) -> None:
         """Phase one of pushing the held sheet back out with `token`."""
-        self._write_intention({"token": token, "ground": ground, "style_id": style_id})
+        self._write_intention(
+            Intention(token, None, ground, style_id),
+            {"token": token, "ground": ground, "style_id": style_id},
+        )
 
     def open_intention(self) -> Intention | None:
         """The intention left open by a cut, or None."""
-        rows = self._file.rows("SELECT document, digest FROM intention")
-        if not rows:
-            return None
-        document = self._checked_document("open intention", *rows[0])
-        record = document.get("record")
-        return Intention(
-            token=document["token"],
-            record=None if record is None else self._record(json.dumps(record)),
-            ground=document.get("ground"),
-            style_id=document.get("style_id"),
-        )
+        if self._known.intention is None:
+            self._known.intention = (self._read_intention(),)
+        return self._known.intention[0]
 
     def commit(
         self, token: str, state: Mapping[str, Any], *, at: datetime, kind: str, detail: Detail
@@ -226,8 +205,9 @@ class Journal:
                     (intention.record.record_id, payload, digest_of("record", payload)),
                 )
             db.execute("DELETE FROM intention")
-            _write_state(db, state)
+            write_state(db, state)
             self._append(db, at, kind, detail)
+        self._known.intention = (None,)
 
     def abandon(self, token: str, *, at: datetime, detail: Detail) -> None:
         """Undo phase one: the sheet is still held, or a person has it. `token` must be the
@@ -236,6 +216,7 @@ class Journal:
         with self._transaction(wipe=True) as db:
             db.execute("DELETE FROM intention")
             self._append(db, at, "intention_undone", detail)
+        self._known.intention = (None,)
 
     def count(self) -> int:
         """How many records are committed."""
@@ -262,15 +243,17 @@ class Journal:
 
     def events(self, after: int = 0) -> list[Event]:
         """The event log in order; of it only the events whose number is greater than `after`."""
-        rows = self._file.rows(f"{_EVENT_COLUMNS} WHERE seq > ? ORDER BY seq", (after,))
+        rows = self._file.rows(f"{EVENT_COLUMNS} WHERE seq > ? ORDER BY seq", (after,))
         with self._file.explained("read"):
             return [event_of(row) for row in rows]
 
     def last_event(self) -> Event | None:
         """The newest event; None in a new journal."""
-        rows = self._file.rows(f"{_EVENT_COLUMNS} ORDER BY seq DESC LIMIT 1")
-        with self._file.explained("read"):
-            return event_of(rows[0]) if rows else None
+        if self._known.last is None:
+            rows = self._file.rows(f"{EVENT_COLUMNS} ORDER BY seq DESC LIMIT 1")
+            with self._file.explained("read"):
+                self._known.last = (event_of(rows[0]) if rows else None,)
+        return self._known.last[0]
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep a signed checkpoint of the log; it must be of an event that is there."""
@@ -306,10 +289,11 @@ class Journal:
         Raises:
             JournalError: anything does not hold.
         """
+        self._known = _Known()
         if self._file.rows("PRAGMA integrity_check(1)")[0][0] != "ok":
             raise self._file.damaged("SQLite finds its structure damaged")
         tables = self._file.rows("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
-        if sorted(_squeezed(sql) for (sql,) in tables) != sorted(map(_squeezed, _SCHEMA)):
+        if sorted(squeezed(sql) for (sql,) in tables) != sorted(map(squeezed, SCHEMA)):
             raise self._file.damaged("its tables are not those of a journal")
         state = self.state()
         self.open_intention()
@@ -357,25 +341,44 @@ class Journal:
     @contextmanager
     def _transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
         number = self.revision() + 1
-        with self._file.transaction(wipe=wipe) as db:
-            yield db
-            signed = db.execute("SELECT count(*) FROM checkpoints").fetchone()[0]
-            db.execute(
-                "INSERT OR REPLACE INTO revision VALUES (1, ?, ?, ?)",
-                (number, signed, digest_of("revision", f"{number} {signed}")),
-            )
+        try:
+            with self._file.transaction(wipe=wipe) as db:
+                yield db
+                signed = db.execute("SELECT count(*) FROM checkpoints").fetchone()[0]
+                db.execute(
+                    "INSERT OR REPLACE INTO revision VALUES (1, ?, ?, ?)",
+                    (number, signed, digest_of("revision", f"{number} {signed}")),
+                )
+        except BaseException:
+            self._known = _Known()
+            raise
+        self._known.numbers = (number, signed)
 
     def _numbers(self) -> tuple[int, int]:
         """How many transactions and checkpoints there must be."""
+        if self._known.numbers is not None:
+            return self._known.numbers
         rows = self._file.rows("SELECT number, checkpoints, digest FROM revision")
-        if not rows:
-            return 0, 0
-        number, checkpoints, digest = rows[0]
+        number, checkpoints, digest = rows[0] if rows else (0, 0, digest_of("revision", "0 0"))
         if digest != digest_of("revision", f"{number} {checkpoints}"):
             raise self._file.damaged("the number of its transactions fails its check sum")
-        return int(number), int(checkpoints)
+        self._known.numbers = (int(number), int(checkpoints))
+        return self._known.numbers
 
-    def _write_intention(self, document: Mapping[str, Any]) -> None:
+    def _read_intention(self) -> Intention | None:
+        rows = self._file.rows("SELECT document, digest FROM intention")
+        if not rows:
+            return None
+        document = self._checked_document("open intention", *rows[0])
+        record = document.get("record")
+        return Intention(
+            token=document["token"],
+            record=None if record is None else self._record(json.dumps(record)),
+            ground=document.get("ground"),
+            style_id=document.get("style_id"),
+        )
+
+    def _write_intention(self, intention: Intention, document: Mapping[str, Any]) -> None:
         text = dumps(document)
         if self.open_intention() is not None:
             raise JournalError(
@@ -383,6 +386,7 @@ class Journal:
             )
         with self._transaction() as db:
             db.execute("INSERT INTO intention VALUES (1, ?, ?)", (text, digest_of("state", text)))
+        self._known.intention = (intention,)
 
     def _settled(self, token: str) -> Intention:
         intention = self.open_intention()
@@ -391,14 +395,13 @@ class Journal:
         return intention
 
     def _append(self, db: Executes, at: datetime, kind: str, detail: Detail) -> None:
-        row = db.execute(f"{_EVENT_COLUMNS} ORDER BY seq DESC LIMIT 1").fetchone()
-        last = None if row is None else event_of(row)
-        event = next_event(last, at=at, kind=kind, detail=detail)
+        event = next_event(self.last_event(), at=at, kind=kind, detail=detail)
         db.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
             (event.seq, event.time, kind, dumps(detail), event.prev, event.hash),
         )
         db.execute("INSERT OR REPLACE INTO log_head VALUES (1, ?, ?)", (event.seq, event.hash))
+        self._known.last = (event,)
 
     def _checked_document(self, what: str, text: str, digest: str) -> dict[str, Any]:
         if digest != digest_of("state", text):
@@ -411,35 +414,3 @@ class Journal:
             return CastVoteRecord.from_json(json.loads(payload))
         except (RecordError, ValueError) as error:
             raise self._file.damaged(f"a vote record cannot be read: {error}") from error
-
-
-def open_file(path: Path) -> JournalFile:
-    """The file of a journal, nothing of its content checked."""
-    return JournalFile(path, schema=_SCHEMA, migrations=(_from_version_1,))
-
-
-def event_of(row: tuple[Any, ...]) -> Event:
-    """One row of the table of events."""
-    seq, time, kind, detail, prev, own = row
-    return Event(seq, time, kind, json.loads(detail), prev, own)
-
-
-def dumps(value: Any) -> str:
-    """The one JSON form of the journal's cells."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def digest_of(kind: str, text: str) -> str:
-    """The check sum of a row's text; `kind` is state (also of the intention), record,
-    checkpoint or revision."""
-    return hashlib.sha256(f"{kind}\0{text}".encode()).hexdigest()
-
-
-def _write_state(db: Executes, document: Mapping[str, Any]) -> None:
-    text = dumps(document)
-    db.execute("DELETE FROM state")
-    db.execute("INSERT INTO state VALUES (1, ?, ?)", (text, digest_of("state", text)))
-
-
-def _squeezed(sql: str) -> str:
-    return " ".join(sql.split())

@@ -17,7 +17,8 @@ from typing import Any
 
 from firmware_sim.errors import JournalError
 from firmware_sim.eventlog import GENESIS, Checkpoint, Event, hash_of
-from firmware_sim.journal import Journal, digest_of, dumps, event_of, open_file
+from firmware_sim.journal import Journal
+from firmware_sim.journal_rows import digest_of, dumps, event_of, open_file
 from firmware_sim.sqlite_pages import Row, rows, with_log
 
 #: More than a day's log can have; what claims more is damaged itself.

@@ -21,7 +21,8 @@ from firmware_sim.device import PrecinctDevice
 from firmware_sim.eel import read_eel, validate_eel
 from firmware_sim.errors import JournalError
 from firmware_sim.eventlog import EventLogError, from_lines
-from firmware_sim.journal import Journal, digest_of, dumps
+from firmware_sim.journal import Journal
+from firmware_sim.journal_rows import digest_of, dumps
 from firmware_sim.package import EEL, EVENTS, ResultsPackage, build_package, read_package
 from firmware_sim.trust import TrustStore
 from tally.log_check import check_log
