@@ -31,6 +31,9 @@ from election.render import draw_item, new_sheet
 #: Resolution at which lines are compared, px per mm (203.2 dpi).
 PX_PER_MM = 8
 DPI = PX_PER_MM * 25.4
+#: Texts are drawn so many times finer and averaged down: at low resolutions the renderer puts
+#: letters on whole pixels, a printer does not.
+FINER = 2
 #: What a line says besides an option's id.
 NO_CHOICE = ""
 WRITE_IN = "write-in"
@@ -105,8 +108,11 @@ def _line_texts(
         for place, text in enumerate(part):
             for item in choice_items(choice_lines(text, width_mm, text), 0, place * height_mm):
                 draw_item(sheet, item)
-        [pixels] = render_blank(bytes(sheet.output()), DPI)
-        pixels = pixels[: high * len(part), : round(width_mm * PX_PER_MM)]
+        [pixels] = render_blank(bytes(sheet.output()), FINER * DPI)
+        wide = round(width_mm * PX_PER_MM)
+        fine = pixels[: FINER * high * len(part), : FINER * wide].astype(np.float32)
+        fine = fine.reshape(high * len(part), FINER, wide, FINER).mean(axis=(1, 3))
+        pixels = np.rint(fine).astype(np.uint8)
         strips += [255 - pixels[i * high : (i + 1) * high] for i in range(len(part))]
     free = round((LINE_PADDING_MM + CHOICE.line_mm) * PX_PER_MM)
     return LineTexts(tuple(said), np.stack(strips), free)

@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from election.raster import render_blank
@@ -24,8 +25,8 @@ from hardware.errors import FeederError, HardwareError
 from hardware.interface import FeederStatus, HeldSheet, PaperPlace
 
 STATE_FILE = "trail.sqlite"
-#: The camera under the glass, dpi.
-CAMERA_DPI = 200.0
+#: The printer's resolution and that of the camera under the glass, dpi.
+PRINT_DPI, CAMERA_DPI = 600.0, 200.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS record (
   name TEXT PRIMARY KEY, files TEXT NOT NULL,
@@ -88,7 +89,8 @@ class SimulatedPaperTrail:
             raise FeederError("the printer of the paper records is out of paper")
         name = secrets.token_hex(8)
         files = []
-        for side, pixels in enumerate(render_blank(pdf, CAMERA_DPI), 1):
+        for side, fine in enumerate(render_blank(pdf, PRINT_DPI), 1):
+            pixels = np.array(Image.fromarray(fine).reduce(round(PRINT_DPI / CAMERA_DPI)))
             if self.paper_ends_in_print:
                 pixels[pixels.shape[0] // 2 :] = 255
             path = self._folder / f"{name}-{side}.png"

@@ -46,7 +46,9 @@ PIECE_INK = 40.0
 #: Correlation with the text over its own part of the line, at least.
 LEAST_FIT = 0.72
 #: Local correlation: in windows of this width (about one letter), at least.
-WINDOW_PX, LEAST_LOCAL_FIT = 16, 0.9
+WINDOW_PX, LEAST_LOCAL_FIT = 16, 0.88
+#: From here on a letter need not be tried beside its place.
+CLEAR_LOCAL_FIT = 0.95
 #: Margin against every other text, at least (1: exactly this text, 0: in the middle).
 LEAST_MARGIN = 0.3
 #: Ink further than this from the text's own, and text further than this from ink, px.
@@ -284,10 +286,18 @@ def _local_fit(scaled: Ink, text: Ink, asked: Bools) -> float:
         window = slice(left, left + WINDOW_PX)
         among = asked[rows[0] : rows[-1] + 1, window]
         a = text[rows[0] : rows[-1] + 1, window][among]
-        b = scaled[rows[0] : rows[-1] + 1, window][among]
         if a.size < 100 or float(a.sum()) < 15 or float(a.std()) < 0.1:
             continue
-        least = min(least, float(np.corrcoef(a, b)[0, 1]) if b.std() > 1e-6 else 0.0)
+        # A letter may stand a little beside its place: renderers and printers round.
+        seen = -1.0
+        for move in (0, -1, 1):
+            place = slice(max(0, left + move), left + move + WINDOW_PX)
+            b = scaled[rows[0] : rows[-1] + 1, place]
+            if b.shape == among.shape and float(b[among].std()) > 1e-6:
+                seen = max(seen, float(np.corrcoef(a, b[among])[0, 1]))
+            if seen >= CLEAR_LOCAL_FIT:
+                break
+        least = min(least, seen)
     return least
 
 
