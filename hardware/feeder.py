@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hardware.errors import LinkError, ProtocolError
 from hardware.interface import Feeder, FeederStatus, HeldSheet
@@ -27,15 +28,25 @@ from hardware.stream import ByteStream, SerialStream
 
 #: An image whose digest does not fit is fetched this often before it is refused.
 FETCHES = 2
+#: A request that cannot be sent in this time breaks the link, s: a cable was pulled.
+WRITE_TIMEOUT_S = 1.5
 
 
-def open_feeder(url: str) -> Feeder:
-    """Connect to the scanner at a port: a device path, a pty or any URL of pyserial.
+@dataclass(slots=True)
+class _Fetched:
+    """What has come of the held sheet's images, so far without a gap."""
+
+    sides: tuple[SideImage, ...]
+    images: list[bytearray]
+
+
+def open_feeder(port: str) -> Feeder:
+    """Connect to the scanner at a port, written as in `hardware.address`.
 
     Raises:
         LinkError: no such port, or no scanner that speaks the link answers there.
     """
-    feeder = SerialFeeder(lambda: SerialStream(url))
+    feeder = SerialFeeder(lambda: SerialStream(port, write_timeout_s=WRITE_TIMEOUT_S))
     feeder.status()
     return feeder
 
@@ -44,7 +55,8 @@ class SerialFeeder:
     """`hardware.interface.Feeder` over the link.
 
     A broken link is closed and raised; the next call opens it again, so that a scanner
-    that was unplugged or restarted is found by itself.
+    that was unplugged or restarted is found by itself. What was fetched of the held sheet
+    stays in memory until the sheet is settled: after a break the rest is fetched, not all.
     """
 
     def __init__(
@@ -54,13 +66,15 @@ class SerialFeeder:
         timing: LinkTiming | None = None,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        """`connect` opens the stream, now and after every break."""
+        """`connect` opens the stream, now and after every break; `timing` None: by its speed."""
         self._connect = connect
         self._timing = timing
         self._randomness = randomness
         self._stream: ByteStream | None = None
         self._link: Link | None = None
         self._hello: Hello | None = None
+        self._block_bytes = MAX_BLOCK
+        self._fetched: _Fetched | None = None
 
     def status(self) -> FeederStatus:
         """See `Feeder.status`."""
@@ -82,8 +96,14 @@ class SerialFeeder:
         """See `Feeder.feed`. Every image is checked against the digest announced for it."""
         reply = FeedReply.unpack(self._ask(Kind.FEED))
         if not reply.sides:
+            self._fetched = None
             return None
-        return HeldSheet(tuple(self._image(n, side) for n, side in enumerate(reply.sides)))
+        if self._fetched is None or self._fetched.sides != reply.sides:
+            self._fetched = _Fetched(reply.sides, [bytearray() for _ in reply.sides])
+        fetched = self._fetched.images
+        return HeldSheet(
+            tuple(self._image(n, side, fetched[n]) for n, side in enumerate(reply.sides))
+        )
 
     def accept(self, token: str) -> None:
         """See `Feeder.accept`."""
@@ -94,7 +114,11 @@ class SerialFeeder:
         self._settle(Kind.RETURN, Act.RETURNED, token)
 
     def close(self) -> None:
-        """Release the port; a later call opens it again."""
+        """Release the port, forget the sheet's images; a later call opens the port again."""
+        self._fetched = None
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._stream is not None:
             self._stream.close()
         self._stream = self._link = self._hello = None
@@ -108,19 +132,20 @@ class SerialFeeder:
             raise ProtocolError(f"a token is {2 * TOKEN_BYTES} hex digits, not {token[:40]!r}")
         reply = LastToken.unpack(self._ask(kind, raw))
         if reply != LastToken(act, raw):
-            self.close()
+            self._hang_up()
             raise ProtocolError(f"the scanner confirmed another {kind.name} than was asked for")
+        self._fetched = None
 
-    def _image(self, side: int, announced: SideImage) -> bytes:
+    def _image(self, side: int, announced: SideImage, image: bytearray) -> bytes:
         for _ in range(FETCHES):
-            image = bytearray()
             while len(image) < announced.length:
-                size = min(MAX_BLOCK, announced.length - len(image))
+                size = min(self._block_bytes, announced.length - len(image))
                 block = BlockRequest(side, len(image), size)
                 image += unpack_block(self._ask(Kind.IMAGE_BLOCK, block.pack()), block)
             if hashlib.sha256(image).digest() == announced.sha256:
                 return bytes(image)
-        self.close()
+            image.clear()
+        self._hang_up()
         raise ProtocolError(
             f"the image of side {side + 1} does not fit the digest that the scanner announced; "
             "the sheet is still held: try again"
@@ -130,14 +155,15 @@ class SerialFeeder:
         try:
             return self._open().request(kind, payload)
         except LinkError:
-            self.close()
+            self._hang_up()
             raise
 
     def _open(self) -> Link:
         if self._link is None:
             self._stream = self._connect()
             first = int.from_bytes(self._randomness(2), "big")
-            link = Link(self._stream, timing=self._timing, sequence=first)
+            timing = self._timing or LinkTiming.at(self._stream.baudrate)
+            link = Link(self._stream, timing=timing, sequence=first)
             self._hello = link.hello(self._randomness(NONCE_BYTES))
-            self._link = link
+            self._link, self._block_bytes = link, timing.block_bytes
         return self._link

@@ -19,11 +19,30 @@ from dataclasses import dataclass
 
 from hardware.errors import FeederError, LinkError, ProtocolError
 from hardware.framing import DELIMITER, PROTOCOL_VERSION, Frame, FrameReader, encode_frame
-from hardware.messages import NONCE_BYTES, REPLY, ErrorCode, ErrorReply, Event, Hello, Kind
-from hardware.stream import ByteStream
+from hardware.messages import (
+    MAX_BLOCK,
+    NONCE_BYTES,
+    REPLY,
+    ErrorCode,
+    ErrorReply,
+    Event,
+    Hello,
+    Kind,
+)
+from hardware.stream import DEFAULT_BAUD, ByteStream
+
+#: Versions of the link that this program speaks; HELLO is always in frames of version 1.
+VERSIONS = (PROTOCOL_VERSION,)
 
 #: Unasked events kept until they are taken; the oldest go first.
 MAX_EVENTS = 64
+
+#: On the line a byte has a start and a stop bit.
+BITS_A_BYTE = 10
+#: Bytes of the longest reply that is no image block, and of its request, rounded up.
+_LONGEST_SHORT = 320
+#: A block is as long as the line carries in this time, s (all of MAX_BLOCK at 115,200 baud).
+_BLOCK_LINE_S = 5.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +51,7 @@ class LinkTiming:
 
     A FEED moves paper and scans it, so its answer may take several attempts: a repeat does
     no harm. One image block takes 5.4 s at 115,200 baud, but its bytes come without a
-    pause: after `idle_s` of silence it is asked for again.
+    pause: after `idle_s` of silence it is asked for again. `block_bytes` are asked for at once.
     """
 
     reply_s: float = 1.0
@@ -40,6 +59,20 @@ class LinkTiming:
     block_s: float = 8.0
     idle_s: float = 0.5
     attempts: int = 5
+    block_bytes: int = MAX_BLOCK
+
+    @classmethod
+    def at(cls, baudrate: int) -> LinkTiming:
+        """For a line of this speed: shorter blocks and longer waits where it is slower."""
+        slow_s = max(0.0, _LONGEST_SHORT * BITS_A_BYTE * (1 / baudrate - 1 / DEFAULT_BAUD))
+        block = int(baudrate / BITS_A_BYTE * _BLOCK_LINE_S)
+        usual = cls()
+        return cls(
+            reply_s=usual.reply_s + slow_s,
+            feed_s=usual.feed_s + slow_s,
+            block_s=usual.block_s + slow_s,
+            block_bytes=min(MAX_BLOCK, max(_LONGEST_SHORT, block)),
+        )
 
     def wait_s(self, kind: Kind) -> float:
         """Seconds to wait for one answer."""
@@ -59,9 +92,13 @@ class Link:
         *,
         timing: LinkTiming | None = None,
         sequence: int = 0,
+        speaks: tuple[int, ...] = VERSIONS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take over an open stream; `sequence` 0–65535 is that of the first request."""
+        self._speaks = speaks
+        #: Version of the frames: that of the greeting, then the one chosen.
+        self.version = PROTOCOL_VERSION
         self._stream = stream
         self._timing = timing or LinkTiming()
         self._sequence = sequence & 0xFFFF
@@ -78,8 +115,10 @@ class Link:
     def hello(self, nonce: bytes) -> Hello:
         """Greet the peer; `nonce` (8 random bytes) tells its answer from an old one.
 
+        From then on frames have the highest version that both speak.
+
         Raises:
-            ProtocolError: the peer speaks another version or is no scanner.
+            ProtocolError: no version in common, or the peer is no scanner.
             LinkError: no answer.
         """
         if len(nonce) != NONCE_BYTES:
@@ -87,11 +126,13 @@ class Link:
         reply = Hello.unpack(self.request(Kind.HELLO, nonce))
         if reply.nonce != nonce:
             raise ProtocolError("the scanner answered another greeting than ours")
-        if reply.protocol != PROTOCOL_VERSION:
+        common = set(reply.versions) & set(self._speaks)
+        if not common:
             raise ProtocolError(
-                f"the scanner speaks version {reply.protocol} of the link; this program speaks "
-                f"version {PROTOCOL_VERSION}. Update the older of the two"
+                f"the scanner speaks version {_listed(reply.versions)} of the link; this program "
+                f"speaks version {_listed(self._speaks)}. Update the older of the two"
             )
+        self.version = max(common)
         return reply
 
     def request(self, kind: Kind, payload: bytes = b"") -> bytes:
@@ -102,13 +143,14 @@ class Link:
             ProtocolError: it refuses the request.
             LinkError: no answer, or the port is gone.
         """
+        version = PROTOCOL_VERSION if kind is Kind.HELLO else self.version
         sequence = self._sequence
         self._sequence = (sequence + 1) & 0xFFFF
         # The first zero ends whatever noise lies in the peer's reader.
-        data = DELIMITER + encode_frame(Frame(kind, sequence, payload))
+        data = DELIMITER + encode_frame(Frame(kind, sequence, payload, version))
         for _ in range(self._timing.attempts):
             self._stream.write(data)
-            reply = self._await(kind, sequence)
+            reply = self._await(kind, sequence, version)
             if reply is not None:
                 return reply
         seen = f"; {self.damaged} damaged frames were dropped" if self.damaged else ""
@@ -117,7 +159,7 @@ class Link:
             "Check the cable, the port and that the scanner is on"
         )
 
-    def _await(self, kind: Kind, sequence: int) -> bytes | None:
+    def _await(self, kind: Kind, sequence: int, version: int) -> bytes | None:
         deadline = self._clock() + self._timing.wait_s(kind)
         silence = self._timing.silence_s(kind)
         while (left := deadline - self._clock()) > 0:
@@ -125,10 +167,10 @@ class Link:
             if not data:
                 return None
             for frame in self._reader.feed(data):
-                if frame.version != PROTOCOL_VERSION:
+                if frame.version != version:
                     raise ProtocolError(
-                        f"the peer sends frames of version {frame.version}; this program "
-                        f"speaks version {PROTOCOL_VERSION}"
+                        f"the peer sends frames of version {frame.version}; version {version} "
+                        "was agreed. Update the older of the two"
                     )
                 if frame.type == Kind.EVENT:
                     self.events.append(Event.unpack(frame.payload))
@@ -139,6 +181,10 @@ class Link:
                 elif frame.type == Kind.ERROR:
                     raise _refusal(kind, ErrorReply.unpack(frame.payload))
         return None
+
+
+def _listed(versions: tuple[int, ...]) -> str:
+    return ", ".join(str(version) for version in versions)
 
 
 def _refusal(kind: Kind, reply: ErrorReply) -> FeederError | ProtocolError:

@@ -17,6 +17,8 @@ from hardware.interface import PaperPlace
 TOKEN_BYTES = 16
 DIGEST_BYTES = 32
 NONCE_BYTES = 8
+#: Versions that one greeting may name.
+MAX_VERSIONS = 16
 
 #: Longest image block: fits `framing.MAX_PAYLOAD` with its head.
 MAX_BLOCK = 61_440
@@ -90,28 +92,36 @@ _SIDE = struct.Struct(">I32s")
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Reply to HELLO. `nonce` repeats the request's, so that an old reply is not believed."""
+    """Reply to HELLO. `nonce` repeats the request's, so that an old reply is not believed;
+    `versions` are those of the link that the scanner speaks, rising."""
 
     nonce: bytes
-    protocol: int
+    versions: tuple[int, ...]
     model: str
     firmware: str
 
     def pack(self) -> bytes:
-        """nonce 8 | protocol u8 | model u8+text | firmware u8+text."""
-        return (
-            self.nonce + bytes([self.protocol]) + _pack_text(self.model) + _pack_text(self.firmware)
-        )
+        """nonce 8 | number of versions u8 | each u8 | model u8+text | firmware u8+text."""
+        versions = bytes([len(self.versions), *self.versions])
+        return self.nonce + versions + _pack_text(self.model) + _pack_text(self.firmware)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Hello:
         """See `pack`."""
-        if len(payload) < NONCE_BYTES + 3:
+        if len(payload) < NONCE_BYTES + 4:
             raise ProtocolError(f"a HELLO reply has {len(payload)} bytes, too few")
-        model, rest = _take_text(payload[NONCE_BYTES + 1 :], "HELLO")
+        nonce, number, rest = (
+            payload[:NONCE_BYTES],
+            payload[NONCE_BYTES],
+            payload[NONCE_BYTES + 1 :],
+        )
+        versions, rest = tuple(rest[:number]), rest[number:]
+        if not 1 <= number <= MAX_VERSIONS or tuple(sorted({*versions})) != versions:
+            raise ProtocolError("a HELLO reply names no versions, too many, or not in rising order")
+        model, rest = _take_text(rest, "HELLO")
         firmware, rest = _take_text(rest, "HELLO")
         _require_empty(rest, "HELLO")
-        return cls(payload[:NONCE_BYTES], payload[NONCE_BYTES], model, firmware)
+        return cls(nonce, versions, model, firmware)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +306,11 @@ def unpack_token(payload: bytes) -> bytes:
     """The payload of ACCEPT and RETURN: 16 bytes."""
     _require_length(payload, TOKEN_BYTES, "token")
     return payload
+
+
+def unpack_nothing(payload: bytes) -> None:
+    """The payload of STATUS, FEED and LAST_TOKEN: none."""
+    _require_length(payload, 0, "request")
 
 
 def _act(value: int) -> Act:

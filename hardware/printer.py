@@ -81,18 +81,22 @@ class ReceiptPrinter:
 
 
 def open_printer(target: str, paper: TapeFormat = TAPE_80) -> ReceiptPrinter:
-    """A printer at a serial port (device, pty, URL of pyserial), or a file for its bytes.
+    """A printer at a serial port (see `hardware.address`), or a file for its bytes.
 
-    A terminal device, a URL, or a name like COM3 is a port. Anything else is a file, made
-    if it is not there and added to if it is; so is a USB printer (/dev/usb/lp0).
+    A terminal device, `usb:VID:PID`, a URL, or a name like COM3 is a port. Anything else is a
+    file, made if it is not there and added to if it is; so is a USB printer (/dev/usb/lp0).
 
     Raises:
         LinkError: the port cannot be opened.
         PrinterError: the file cannot be written.
     """
-    if "://" in target or _WINDOWS_PORT.fullmatch(target) or _is_terminal(target):
+    if "://" in target or target.lower().startswith("usb:") or _is_port(target.partition("?")[0]):
         return ReceiptPrinter(SerialStream(target, baudrate=PRINTER_BAUD), paper)
     return ReceiptPrinter(_FileSink(Path(target)), paper)
+
+
+def _is_port(name: str) -> bool:
+    return bool(_WINDOWS_PORT.fullmatch(name)) or _is_terminal(name)
 
 
 def _is_terminal(target: str) -> bool:

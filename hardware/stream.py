@@ -1,7 +1,7 @@
 """Bytes to and from a port: a thin layer over pyserial that never blocks for long.
 
-Any URL of `serial.serial_for_url` will do: a device (`/dev/ttyUSB0`, `COM3`), a pty,
-`socket://HOST:PORT`, `rfc2217://HOST:PORT`, `loop://`, `spy://…`.
+A port is written as in `hardware.address`: a device (`/dev/ttyUSB0`, `COM3`), a pty,
+`usb:VID:PID:SERIAL`, or any URL of pyserial, with `?baud=…&rtscts=1` where it needs them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,23 @@ from typing import Protocol
 
 import serial
 
+from hardware.address import parse_port
 from hardware.errors import LinkError
+from hardware.ports import Lister
 
 #: Ports without a file to wait on (rfc2217) are asked this often, in seconds.
 _SLICE_S = 0.02
 
 _CHUNK = 65_536
 
+#: Speed of the scanner link where a port says no other, baud.
+DEFAULT_BAUD = 115_200
+
 
 class ByteStream(Protocol):
-    """What the link needs of a port."""
+    """What the link needs of a port; `baudrate` is its speed."""
+
+    baudrate: int
 
     def write(self, data: bytes) -> None:
         """Send all of `data`; raises LinkError."""
@@ -39,16 +46,36 @@ class ByteStream(Protocol):
 class SerialStream:
     """A port opened through pyserial."""
 
-    def __init__(self, url: str, *, baudrate: int = 115_200, write_timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        port: str,
+        *,
+        baudrate: int = DEFAULT_BAUD,
+        write_timeout_s: float = 5.0,
+        lister: Lister | None = None,
+    ) -> None:
         """Open the port for this program alone and drop what lay unread in it.
+
+        Args:
+            port: see `hardware.address`.
+            baudrate: the speed where the port says none.
+            write_timeout_s: a write that cannot go out breaks the link after so long.
+            lister: asks the system for its USB ports.
 
         Raises:
             LinkError: there is no such port, or it cannot be opened.
         """
-        self.url = url
+        address = parse_port(port)
+        self.url = url = address.url(lister)
+        self.baudrate = address.baudrate or baudrate
         try:
             self._port = serial.serial_for_url(
-                url, baudrate=baudrate, timeout=_SLICE_S, exclusive=True, do_not_open=True
+                url,
+                baudrate=self.baudrate,
+                rtscts=address.rtscts,
+                timeout=_SLICE_S,
+                exclusive=True,
+                do_not_open=True,
             )
             self._port.open()
             self._fd = self._file()

@@ -104,7 +104,7 @@ def test_the_frames_of_the_protocol_page_are_frames() -> None:
         assert bool(frame.type & REPLY) == (line[0] == "<")
         seen[name] = frame.payload
     hello = Hello.unpack(seen["HELLO reply"])
-    assert (hello.nonce, hello.protocol, hello.model) == (seen["HELLO"], 1, "S1")
+    assert (hello.nonce, hello.versions, hello.model) == (seen["HELLO"], (1,), "S1")
     assert Status.unpack(seen["STATUS reply"]).sheets_waiting
     [side] = FeedReply.unpack(seen["FEED reply"]).sides
     assert BlockRequest.unpack(seen["IMAGE_BLOCK"]) == BlockRequest(0, 0, side.length)

@@ -23,12 +23,15 @@ from hardware.messages import (
     SideImage,
     Status,
     pack_block,
+    unpack_nothing,
     unpack_token,
 )
 from hardware.simulated.paper import Paper
 
 MODEL = "Ballotbench simulated sheet-fed scanner"
 FIRMWARE = "1.0"
+#: Versions of the link that it speaks.
+VERSIONS = (PROTOCOL_VERSION,)
 
 
 class _RefusalError(Exception):
@@ -74,10 +77,12 @@ class ScannerLogic:
             case Kind.HELLO:
                 if len(request.payload) != NONCE_BYTES:
                     raise ProtocolError(f"a greeting holds {NONCE_BYTES} bytes")
-                return Hello(request.payload, PROTOCOL_VERSION, MODEL, FIRMWARE).pack()
+                return Hello(request.payload, VERSIONS, MODEL, FIRMWARE).pack()
             case Kind.STATUS:
+                unpack_nothing(request.payload)
                 return self._status().pack()
             case Kind.FEED:
+                unpack_nothing(request.payload)
                 return self._feed().pack()
             case Kind.IMAGE_BLOCK:
                 return self._block(BlockRequest.unpack(request.payload))
@@ -86,6 +91,7 @@ class ScannerLogic:
             case Kind.RETURN:
                 return self._settle(unpack_token(request.payload), Act.RETURNED)
             case Kind.LAST_TOKEN:
+                unpack_nothing(request.payload)
                 token, act = self._paper.last
                 return LastToken(act, token).pack()
         raise _RefusalError(ErrorCode.UNKNOWN_COMMAND, f"no command {request.type:#04x}")

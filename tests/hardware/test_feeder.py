@@ -14,7 +14,7 @@ from hardware.errors import FeederError, LinkError, ProtocolError
 from hardware.feeder import SerialFeeder, open_feeder
 from hardware.framing import Frame
 from hardware.interface import PaperPlace
-from hardware.link import LinkTiming
+from hardware.link import Link, LinkTiming
 from hardware.messages import FeedReply, Hello, Kind, SideImage
 from hardware.simulated import start_simulated_scanner
 from hardware.simulated.paper import PaperError
@@ -26,8 +26,8 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
-def greeting(request: Frame, protocol: int = 1) -> bytes:
-    return reply(request, Hello(request.payload, protocol, "peer", "1").pack())
+def greeting(request: Frame, *versions: int) -> bytes:
+    return reply(request, Hello(request.payload, versions or (1,), "peer", "1").pack())
 
 
 @pytest.mark.parametrize("listen", ["pty", "socket://127.0.0.1:0", "rfc2217://127.0.0.1:0"])
@@ -179,16 +179,48 @@ def test_nonsense_ends_in_bounded_time(peer: Peer) -> None:
 
 
 def test_another_version_is_refused(peer: Peer) -> None:
-    port = peer(lambda request: [greeting(request, protocol=2)])
-    with pytest.raises(ProtocolError, match="version 2"):
+    port = peer(lambda request: [greeting(request, 2, 3)])
+    with pytest.raises(ProtocolError, match=r"version 2, 3 of the link; this program .* 1\."):
         SerialFeeder(lambda: SerialStream(port), timing=QUICK).status()
     port = peer(lambda request: [reply(request, b"", version=9)])
     with pytest.raises(ProtocolError, match="version 9"):
         SerialFeeder(lambda: SerialStream(port), timing=QUICK).status()
 
 
+def test_the_device_chooses_the_highest_version_that_both_speak(peer: Peer) -> None:
+    """V2: the greeting is always in version 1, the rest in the one chosen."""
+    seen: list[tuple[int, int]] = []
+
+    def answer(request: Frame) -> list[bytes]:
+        seen.append((request.type, request.version))
+        if request.type == Kind.HELLO:
+            return [greeting(request, 1, 2, 5)]
+        return [reply(request, b"", version=request.version)]
+
+    for speaks, version in [((1,), 1), ((1, 2, 4), 2)]:
+        stream = SerialStream(peer(answer))
+        link = Link(stream, timing=QUICK, speaks=speaks)
+        assert link.hello(b"12345678").versions == (1, 2, 5)
+        link.request(Kind.FEED)
+        link.hello(b"12345678")
+        assert seen == [(Kind.HELLO, 1), (Kind.FEED, version), (Kind.HELLO, 1)]
+        seen.clear()
+        stream.close()
+
+
+def test_a_frame_of_another_version_than_chosen_ends_the_talk(peer: Peer) -> None:
+    def answer(request: Frame) -> list[bytes]:
+        if request.type == Kind.HELLO:
+            return [greeting(request, 1, 2)]
+        return [reply(request, FeedReply(()).pack(), version=2)]
+
+    feeder = SerialFeeder(lambda: SerialStream(peer(answer)), timing=QUICK)
+    with pytest.raises(ProtocolError, match="version 2; version 1 was agreed"):
+        feeder.feed()
+
+
 def test_an_old_greeting_is_not_believed(peer: Peer) -> None:
-    stale = Hello(b"\0" * 8, 1, "peer", "1").pack()
+    stale = Hello(b"\0" * 8, (1,), "peer", "1").pack()
     port = peer(lambda request: [reply(request, stale)])
     with pytest.raises(ProtocolError, match="another greeting"):
         SerialFeeder(lambda: SerialStream(port), timing=QUICK).status()
