@@ -34,6 +34,7 @@ from firmware_sim.checks import Check
 from firmware_sim.device import DeviceState, Mode, OutcomeKind, PrecinctDevice, SheetOutcome
 from firmware_sim.failures import Failure
 from firmware_sim.journal import Journal
+from firmware_sim.package import to_json_bytes
 from firmware_sim.roles import Person
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -113,6 +114,28 @@ def _mode(
 def _self_test(device: PrecinctDevice, people: People) -> tuple[Check, ...]:
     """Check journal, scanner, clock, key and failures."""
     return device.self_test(present=people)
+
+
+def _readiness(
+    device: PrecinctDevice,
+    people: People,
+    out: Annotated[Path, typer.Option("--out", help="Folder for readiness.pdf and .json.")],
+) -> tuple[Check, ...]:
+    """Try every part before the day, with blank papers of every style in the tray; write a report.
+
+    Arguments: --out readiness
+    """
+    from console.readiness_pdf import render_pdf
+    from scanner.sheet import SheetReader
+
+    reader = SheetReader(device.setup.election, device.setup.profile)
+    made = device.readiness(
+        lambda images: reader.read_images(images).pages, reader.pages.thresholds, present=people
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "readiness.json").write_bytes(to_json_bytes(made.as_json()))
+    (out / "readiness.pdf").write_bytes(render_pdf(made))
+    return tuple(Check(c.name, c.state != "failed", c.detail) for c in made.checks)
 
 
 def _zero_tape(device: PrecinctDevice, people: People) -> None:
@@ -230,6 +253,7 @@ _STEPS: Mapping[str, Callable[..., object]] = {
     "configure": _configure,
     "mode": _mode,
     "self-test": _self_test,
+    "readiness": _readiness,
     "zero-tape": _zero_tape,
     "sign": _sign,
     "open": _open,

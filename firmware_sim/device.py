@@ -28,6 +28,7 @@ from firmware_sim.ledger import Ledger, Medium
 from firmware_sim.polls import Polls
 from firmware_sim.preparation import Preparation
 from firmware_sim.printing import TapePrinter
+from firmware_sim.readiness import Readiness
 from firmware_sim.reading import PrinterLike, SheetReaderLike
 from firmware_sim.results import Results
 from firmware_sim.roles import Action, Person
@@ -37,6 +38,7 @@ from firmware_sim.states import DeviceState, Mode
 from firmware_sim.tapes import Tape
 from firmware_sim.voter import Voter
 from hardware.interface import Feeder
+from scanner.reading import PageReading, Thresholds
 
 __all__ = [
     "DeviceSetup",
@@ -92,6 +94,8 @@ class PrecinctDevice:
         """
         style_ids = setup.check()
         self._setup = setup
+        self._feeder = feeder
+        self._randomness = randomness
         self._journal = journal
         self._ledger = Ledger(
             setup,
@@ -189,6 +193,28 @@ class PrecinctDevice:
     def self_test(self, *, present: Sequence[Person] = NOBODY) -> tuple[Check, ...]:
         """Check journal, scanner, clock, key and failures; all must hold to go on."""
         return self._preparation.self_test(present)
+
+    def readiness(
+        self,
+        read: Callable[[tuple[bytes, ...]], Sequence[PageReading]],
+        thresholds: Thresholds,
+        *,
+        present: Sequence[Person] = NOBODY,
+    ) -> Readiness:
+        """Try every part before the day, blank papers and a test tape among them; logged.
+
+        Papers in the tray are measured and given back; nothing is recorded or accepted.
+
+        Args:
+            read: a sheet's sides (encoded images) to its pages' readings.
+            thresholds: the limits in force.
+
+        Raises:
+            StateError: the day has begun.
+        """
+        return self._preparation.readiness(
+            self._feeder, read, thresholds, self._randomness, present
+        )
 
     def print_zero_tape(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Print the zero tape over an empty box and no records. Returns the tape.

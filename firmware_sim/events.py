@@ -70,6 +70,8 @@ EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
         "mode_set": _done(_SETUP, "Mode set; every record was cleared", _WARNING),
         "self_test_passed": _done(_SETUP, "Self-test passed"),
         "self_test_failed": _failed(_SETUP, "Self-test failed"),
+        "readiness_passed": _done(_SETUP, "Readiness report before the day: ready"),
+        "readiness_failed": _failed(_SETUP, "Readiness report before the day: not ready"),
         "zero_tape_printed": _done(_SETUP, "Zero tape printed"),
         "zero_tape_signed": _done(_SETUP, "Zero tape signed by the commission"),
         # The polls.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from firmware_sim import tapes
 from firmware_sim.checks import Check
@@ -10,13 +10,25 @@ from firmware_sim.counting import count_records
 from firmware_sim.errors import JournalError
 from firmware_sim.eventlog import utc_text
 from firmware_sim.failures import Failure
+from firmware_sim.identity import software_version
 from firmware_sim.ledger import Ledger
 from firmware_sim.printing import TapePrinter, tape_head
+from firmware_sim.probes import probe_power, probe_storage
+from firmware_sim.readiness import (
+    Readiness,
+    ReadinessCheck,
+    State,
+    power_line,
+    scan_blanks,
+    self_test_lines,
+    storage_line,
+)
 from firmware_sim.roles import Action, Person
 from firmware_sim.sheets import SheetPath
 from firmware_sim.states import DeviceState, Mode
 from hardware.errors import HardwareError
-from hardware.interface import FeederStatus, PaperPlace
+from hardware.interface import Feeder, FeederStatus, PaperPlace
+from scanner.reading import PageReading, Thresholds
 
 
 class Preparation:
@@ -61,7 +73,7 @@ class Preparation:
         self._ledger.watch()
         self._ledger.check_step(Action.SELF_TEST, {})
         by = self._ledger.authorise(Action.SELF_TEST, present)
-        checks = (self._journal_check(), *self._scanner_checks(), *self._own_checks())
+        checks = self.checks()
         failed = ", ".join(check.name for check in checks if not check.passed)
         if failed:
             self._ledger.write({}, "self_test_failed", {"failed": failed, "by": by})
@@ -107,6 +119,79 @@ class Preparation:
             else ""
         )
         return {"no_votes": votes, "first_opening": opened, "scanner_clear": held(status)}
+
+    def checks(self) -> tuple[Check, ...]:
+        """What the self-test asks; moves nothing."""
+        return (self._journal_check(), *self._scanner_checks(), *self._own_checks())
+
+    def readiness(
+        self,
+        feeder: Feeder,
+        read: Callable[[tuple[bytes, ...]], Sequence[PageReading]],
+        thresholds: Thresholds,
+        randomness: Callable[[int], bytes],
+        present: Sequence[Person],
+    ) -> Readiness:
+        """See `PrecinctDevice.readiness`."""
+        self._ledger.watch()
+        self._ledger.check_step(Action.SELF_TEST, {})
+        by = self._ledger.authorise(Action.SELF_TEST, present)
+        setup = self._setup
+        lines = list(self_test_lines(self.checks()))
+        empty = not self._journal.count() and self._journal.open_intention() is None
+        lines.append(ReadinessCheck("journal_empty", "passed" if empty else "failed"))
+        styles = {style.id for style in setup.election.precinct_styles(setup.precinct_id)}
+        try:
+            box = self._sheets.status().box_count
+            state: State = "failed" if box else "passed"
+            lines.append(ReadinessCheck("box_counter", state, str(box)))
+            pages, scanned = scan_blanks(feeder, read, thresholds, styles, randomness)
+        except HardwareError as error:
+            pages, scanned = (), (ReadinessCheck("blank_scan", "failed", str(error)),)
+        lines += [*scanned, self._printed(), self._stored(), power_line(probe_power())]
+        made = Readiness(
+            utc_text(self._ledger.now()), self._described(thresholds), tuple(lines), pages
+        )
+        failed = ", ".join(check.name for check in made.failed)
+        self._ledger.write(
+            {},
+            "readiness_failed" if failed else "readiness_passed",
+            {"failed": failed, "by": by},
+        )
+        return made
+
+    def _described(self, thresholds: Thresholds) -> tuple[tuple[str, str], ...]:
+        setup, identity = self._setup, self._setup.signer.identity
+        limits = f"{thresholds.marginal:g} / {thresholds.definite:g}"
+        return (
+            ("election", f"{setup.election.id} {setup.election.date}"),
+            ("election_hash", setup.election.hash),
+            ("profile", f"{setup.profile.id} {setup.profile.canonical_hash()[:16]}"),
+            ("precinct", setup.precinct_id),
+            ("device", identity.device_id),
+            ("mode", self._ledger.mode.value),
+            ("software", software_version()),
+            ("software_hash", setup.firmware.hash),
+            ("thresholds", limits),
+            ("key_valid_until", utc_text(identity.not_after)),
+            ("key_serial", f"{identity.certificate_serial:x}"),
+            ("people", "identified" if self._ledger.people_identified else "not identified"),
+        )
+
+    def _printed(self) -> ReadinessCheck:
+        head = tape_head(self._ledger, self._printer.paper)
+        try:
+            self._printer.print(tapes.printer_test(head, time=utc_text(self._ledger.now())))
+        except HardwareError as error:
+            return ReadinessCheck("printer", "failed", str(error))
+        return ReadinessCheck("printer", "passed", f"test tape printed, {head.paper.name}")
+
+    def _stored(self) -> ReadinessCheck:
+        folder = self._journal.path.parent
+        try:
+            return storage_line(probe_storage(folder))
+        except OSError as error:
+            return ReadinessCheck("storage", "failed", f"{folder}: {error.strerror}")
 
     # --- self-test -------------------------------------------------------------------
 

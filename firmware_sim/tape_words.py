@@ -49,6 +49,11 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ru": "ЗАКРЫТИЕ ОТМЕНЕНО",
             "en": "CLOSE UNDONE",
         },
+        "printer_test": {
+            "kk": "ПРИНТЕРДІ СЫНАУ",
+            "ru": "ПРОВЕРКА ПРИНТЕРА",
+            "en": "PRINTER TEST",
+        },
         "recorded": {"kk": "Жазбалар", "ru": "Записей", "en": "Records"},
         "election_hash": {
             "kk": "Сайлау анықтамасының хеші",

@@ -144,6 +144,17 @@ def day_report(
     return Tape(tuple(write.lines))
 
 
+def printer_test(head: TapeHead, *, time: str) -> Tape:
+    """What a readiness report prints: every letter of the languages, and a code."""
+    write = _Writer(head)
+    write.heading("printer_test")
+    write.field("time", time)
+    for letters in ("ӘІҢҒҮҰҚӨҺ әіңғүұқөһ", "АБВГДЕЁЖЗ абвгдеёжз", "ABCDEFGHI 0123456789"):
+        write.text(letters)
+    write.rule("=")
+    return Tape(tuple(write.lines), (TapeCode("BALLOTBENCH", "BALLOTBENCH PRINTER TEST"),))
+
+
 def _codes(write: _Writer, seal: bytes | None, paper: TapeFormat) -> tuple[TapeCode, ...]:
     if seal is None:
         return ()

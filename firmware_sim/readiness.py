@@ -1,0 +1,219 @@
+"""Is a device ready for its day? Every part is tried, and each line says what was seen.
+
+Blank papers of every style go through the scanner; every target of theirs is measured
+(VVSG 2.0, 1.1.3-C: readiness is shown before each election). A target on a blank paper must
+stay far below what makes a mark: dirt on the glass would else be votes. Papers are given
+back, nothing is recorded, and the box stays as it was.
+
+A line is *passed*, *failed*, or *not_tested* where there is nothing to ask: never taken for
+passed. Sources: NVT-04, NVT-12, NVT-16; `firmware_sim.checks` for the self-test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from firmware_sim.checks import Check
+from firmware_sim.probes import PowerProbe, StorageProbe
+from hardware.errors import HardwareError
+from hardware.interface import Feeder
+from scanner.errors import PageRefusedError
+from scanner.reading import MarkClass, PageReading, Thresholds
+
+FORMAT = "ballotbench-readiness/1"
+State = Literal["passed", "failed", "not_tested"]
+
+#: A blank target may score up to this share of the marginal threshold.
+CLEAN_SHARE = 0.5
+#: The timing marks of a blank paper may misfit by this share of what is read at most.
+FIT_SHARE = 0.5
+#: What a day needs of its storage: free bytes, MB/s, ms a flush (a sheet takes three).
+MIN_FREE_BYTES = 1_000_000_000
+MIN_WRITE_MB_S = 2.0
+MAX_FLUSH_MS = 200.0
+#: A battery must hold this much when the machine is not on mains, per cent.
+MIN_CHARGE_PERCENT = 80
+#: At most this many blank papers are drawn in.
+MAX_BLANKS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessCheck:
+    """One line: a stable `name`, its `state` and what was seen."""
+
+    name: str
+    state: State
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlankPage:
+    """One page of a blank paper: places in mm, scores by target, what was flagged.
+
+    `marginal` is the threshold in force; `worst` the highest score.
+    """
+
+    style_id: str
+    page: int
+    width_mm: float
+    height_mm: float
+    residual_mm: float
+    dpi: float
+    marginal: float
+    x_mm: tuple[float, ...]
+    y_mm: tuple[float, ...]
+    scores: tuple[float, ...]
+    flags: tuple[str, ...]
+
+    @property
+    def worst(self) -> float:
+        """The highest score of a target; 0 without targets."""
+        return max(self.scores, default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The whole: lines, pages of blank papers, and what the device is (by name)."""
+
+    time: str
+    identity: tuple[tuple[str, str], ...]
+    checks: tuple[ReadinessCheck, ...]
+    pages: tuple[BlankPage, ...]
+
+    @property
+    def failed(self) -> tuple[ReadinessCheck, ...]:
+        """The lines that keep the device from being ready."""
+        return tuple(check for check in self.checks if check.state == "failed")
+
+    def as_json(self) -> dict[str, Any]:
+        """`readiness.json`."""
+        return {
+            "format": FORMAT,
+            "time": self.time,
+            "ready": not self.failed,
+            "identity": dict(self.identity),
+            "checks": [asdict(check) for check in self.checks],
+            "pages": [asdict(page) for page in self.pages],
+        }
+
+
+def scan_blanks(
+    feeder: Feeder,
+    read: Callable[[tuple[bytes, ...]], Sequence[PageReading]],
+    thresholds: Thresholds,
+    wanted: Collection[str],
+    randomness: Callable[[int], bytes],
+) -> tuple[tuple[BlankPage, ...], tuple[ReadinessCheck, ...]]:
+    """Draw in blank papers until the tray is empty, measure and give back each.
+
+    Args:
+        read: a sheet's sides to its pages' readings; raises PageRefusedError.
+        wanted: the styles that must be among them.
+
+    Returns:
+        the pages, and the lines "blank_scan", "streaks_and_dust" and "fit".
+    """
+    pages: list[BlankPage] = []
+    faults: list[str] = []
+    sheets = 0
+    try:
+        while sheets < MAX_BLANKS and (sheet := feeder.feed()) is not None:
+            sheets += 1
+            try:
+                pages += [_blank_page(reading, thresholds) for reading in read(sheet.images)]
+            except PageRefusedError as error:
+                faults.append(f"paper {sheets}: {error.reason}: {error.detail}")
+            feeder.return_sheet(randomness(16).hex())
+    except HardwareError as error:
+        faults.append(str(error))
+    if not sheets and not faults:
+        none = "no blank paper was in the tray"
+        return (), tuple(
+            ReadinessCheck(name, "not_tested", none)
+            for name in ("blank_scan", "streaks_and_dust", "fit")
+        )
+    missing = sorted(set(wanted) - {page.style_id for page in pages})
+    if missing:
+        faults.append(f"no blank paper of style {', '.join(missing)}")
+    targets = sum(len(page.scores) for page in pages)
+    worst = max((page.worst for page in pages), default=0.0)
+    limit = CLEAN_SHARE * thresholds.marginal
+    dirty = [
+        f"{page.style_id} page {page.page}: target at {x:.0f}, {y:.0f} mm scores {score:.3f}"
+        for page in pages
+        for x, y, score in zip(page.x_mm, page.y_mm, page.scores, strict=True)
+        if score > limit
+    ]
+    flags = [f"{p.style_id} page {p.page}: {flag}" for p in pages for flag in p.flags]
+    residual = max((page.residual_mm for page in pages), default=0.0)
+    most = FIT_SHARE * thresholds.max_residual_mm
+    return tuple(pages), (
+        _line(
+            "blank_scan",
+            [*faults, *dirty[:8]],
+            f"{sheets} papers, {targets} targets, highest score {worst:.3f} of {limit:.3f} allowed",
+        ),
+        _line("streaks_and_dust", flags[:8], "nothing flagged"),
+        _line(
+            "fit",
+            [f"timing marks misfit by {residual:.2f} mm"] if residual > most else [],
+            f"timing marks misfit by {residual:.2f} mm, {most:.2f} allowed",
+        ),
+    )
+
+
+def self_test_lines(checks: Sequence[Check]) -> tuple[ReadinessCheck, ...]:
+    """The device's own self-test as lines."""
+    return tuple(
+        ReadinessCheck(check.name, "passed" if check.passed else "failed", check.detail)
+        for check in checks
+    )
+
+
+def storage_line(probe: StorageProbe) -> ReadinessCheck:
+    """Is there room and speed for a day?"""
+    said = (
+        f"{probe.free_bytes / 1e9:.1f} GB free, {probe.write_mb_s:.0f} MB/s, a flush "
+        f"{probe.flush_ms:.1f} ms (slowest {probe.slowest_flush_ms:.1f})"
+    )
+    slow = probe.write_mb_s < MIN_WRITE_MB_S or probe.flush_ms > MAX_FLUSH_MS
+    short = probe.free_bytes < MIN_FREE_BYTES
+    return ReadinessCheck("storage", "failed" if slow or short else "passed", said)
+
+
+def power_line(probe: PowerProbe) -> ReadinessCheck:
+    """Mains, or a battery that is well charged."""
+    if probe.on_mains is None and probe.charge_percent is None:
+        return ReadinessCheck("power", "not_tested", "this machine does not tell")
+    charge = "" if probe.charge_percent is None else f", battery {probe.charge_percent} %"
+    if probe.on_mains:
+        return ReadinessCheck("power", "passed", f"on mains{charge}")
+    enough = (probe.charge_percent or 0) >= MIN_CHARGE_PERCENT
+    return ReadinessCheck("power", "passed" if enough else "failed", f"not on mains{charge}")
+
+
+def _line(name: str, faults: Sequence[str], good: str) -> ReadinessCheck:
+    return ReadinessCheck(name, "failed" if faults else "passed", "; ".join(faults) or good)
+
+
+def _blank_page(reading: PageReading, thresholds: Thresholds) -> BlankPage:
+    targets = reading.layout.targets
+    flags = [f"{flag.kind}: {flag.detail}" for flag in reading.flags]
+    seen = [mark for mark in reading.classes if mark is not MarkClass.NO_MARK]
+    if seen:
+        flags.append(f"{len(seen)} targets of a blank paper are not read as empty")
+    return BlankPage(
+        style_id=reading.layout.ballot_style_id,
+        page=reading.layout.page,
+        width_mm=reading.layout.width_mm,
+        height_mm=reading.layout.height_mm,
+        residual_mm=round(float(reading.residual_mm), 4),
+        dpi=round(float(reading.dpi), 1),
+        marginal=thresholds.marginal,
+        x_mm=tuple(float(target.x_mm) for target in targets),
+        y_mm=tuple(float(target.y_mm) for target in targets),
+        scores=tuple(round(float(score), 4) for score in reading.scores),
+        flags=tuple(dict.fromkeys(flags)),
+    )
