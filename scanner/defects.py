@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 #: Scan lines looked at for streaks (fewer along the sheet, where few scanners have them),
 #: and bands of them in each of which a streak is dark.
 STREAK_LINES, ACROSS_LINES, STREAK_BANDS = 96, 40, 8
+#: Every so many-th of them is looked at first.
+FEW = 4
 #: A streak's column is darker than this share of the paper in this share of each band.
 STREAK_LEVEL, STREAK_SHARE = 0.78, 0.8
 #: A wider dark column is the scanner's bed beside the sheet, mm.
@@ -67,20 +69,41 @@ def find_streaks(gray: Gray, paper: float, ppm: float) -> tuple[Streak, ...]:
         paper: the sheet's grey level.
         ppm: px per mm.
     """
-    return (
-        *(_streaks(_lines(gray, vertical=True), paper, ppm, vertical=True)),
-        *(_streaks(_lines(gray, vertical=False), paper, ppm, vertical=False)),
+    return tuple(
+        streak
+        for vertical in (True, False)
+        # A few lines tell most pages; all are looked at where those leave a doubt.
+        if _doubtful(_lines(gray, vertical=vertical, few=True), paper)
+        for streak in _streaks(_lines(gray, vertical=vertical), paper, ppm, vertical=vertical)
     )
 
 
-def _lines(gray: Gray, *, vertical: bool) -> Gray:
-    """Lines across the way a streak runs, uint8[n, w]: rows, or else columns, of the page."""
+def _lines(gray: Gray, *, vertical: bool, few: bool = False) -> Gray:
+    """Lines across the way a streak runs, uint8[n, w]: rows, or else columns, of the page; of
+    them every `FEW`-th."""
+    part = FEW if few else 1
     if vertical:
         step = max(1, gray.shape[0] // STREAK_LINES)
-        return gray[step // 2 :: step]
+        return gray[step // 2 :: step * part]
     step = max(1, gray.shape[1] // ACROSS_LINES)
     # Row by row, as the page lies in memory, and only then turned.
-    return np.asarray(cv2.transpose(np.ascontiguousarray(gray[:, step // 2 :: step])), np.uint8)
+    lines = np.ascontiguousarray(gray[:, step // 2 :: step * part])
+    return np.asarray(cv2.transpose(lines), np.uint8)
+
+
+def _doubtful(few: Gray, paper: float) -> bool:
+    """Whether these lines leave it open that a streak crosses them all.
+
+    What is dark from the border of the scan on is the scanner's bed beside the sheet.
+    """
+    dark = (few < np.uint8(STREAK_LEVEL * paper)).view(np.uint8)
+    on_sheet = _means(dark, 1) < 0.5
+    if not on_sheet.all():
+        dark = dark[on_sheet]
+    if dark.shape[0] < FEW:
+        return True
+    light = np.flatnonzero(_means(dark, 0) < 0.6 * STREAK_SHARE)
+    return light.size == 0 or bool(light[-1] - light[0] + 1 > light.size)
 
 
 def _streaks(lines: Gray, paper: float, ppm: float, *, vertical: bool) -> list[Streak]:
@@ -93,7 +116,7 @@ def _streaks(lines: Gray, paper: float, ppm: float, *, vertical: bool) -> list[S
         return []
     length = dark.shape[0] // STREAK_BANDS * STREAK_BANDS
     # Most columns are told by a few lines; only the dark ones are looked at in bands.
-    suspect = np.flatnonzero(_means(dark[::4], 0) >= 0.6 * STREAK_SHARE)
+    suspect = np.flatnonzero(_means(dark[::FEW], 0) >= 0.6 * STREAK_SHARE)
     if suspect.size == 0:
         return []
     bands = dark[:length, suspect].reshape(STREAK_BANDS, -1, suspect.size).mean(axis=1)

@@ -65,7 +65,8 @@ def check_second_rows(
             one.along[other], one.across[other], one.low[other], one.high[other], one.step
         )
         # Print near an edge is seldom spaced as its marks are: told before all lines are tried.
-        if longest_chain(rest.along, _pitch(edge, ppm)) < SECOND_ROW_SHARE * edge.along_mm.size:
+        wanted = SECOND_ROW_SHARE * edge.along_mm.size
+        if longest_chain(rest.along, _pitch(edge, ppm), wanted) < wanted:
             continue
         # Across the edge both rows' middles, so that marks of any length and cut ones compare.
         own = middle(((one.low + one.high) / 2)[member])

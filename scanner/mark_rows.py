@@ -6,6 +6,7 @@ page that slipped in the rollers still numbers right.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -199,9 +200,16 @@ def chain(along: Floats, pitch_px: float) -> tuple[npt.NDArray[np.int64], npt.ND
     return chosen, numbers.astype(np.int64)
 
 
-def longest_chain(along: Floats, pitch_px: float) -> int:
+def longest_chain(along: Floats, pitch_px: float, enough: float = 0.0) -> int:
     """At most so many of these places can `chain` string together, whichever of them it is
-    given: the longest run whose steps are whole pitches, however far apart."""
+    given: the longest run whose steps are whole pitches, however far apart. Where fewer than
+    `enough` lie a pitch apart at all, that number is told and no more is looked at."""
+    fewest, last = 0, -math.inf
+    for place in np.sort(along).tolist():
+        if place - last >= (1 - STEP_TOLERANCE) * pitch_px:
+            fewest, last = fewest + 1, place
+    if fewest < enough:
+        return fewest
     steps = (along[:, None] - along) / pitch_px
     whole = np.rint(steps)
     fits = (whole >= 1) & (np.abs(steps - whole) <= STEP_TOLERANCE)
