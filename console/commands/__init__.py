@@ -12,6 +12,8 @@ COMMANDS: tuple[str, ...] = (
     "bench",
     "adjudicate",
     "devices",
+    "monitor",
+    "replay",
     "pollbook",
     "simulate",
     "device",

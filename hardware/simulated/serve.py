@@ -16,7 +16,7 @@ import serial
 import serial.rfc2217
 
 from hardware.errors import LinkError
-from hardware.framing import FrameReader, encode_frame
+from hardware.framing import Frame, FrameReader, encode_frame
 from hardware.simulated.scanner import ScannerLogic
 
 _CHUNK = 65_536
@@ -65,20 +65,32 @@ class Noise:
         return pass_on
 
 
-def answer_all(wire: Wire, logic: ScannerLogic, pass_on: Callable[[bytes], bytes]) -> None:
-    """Answer requests until the connection ends."""
+def answer_all(wire: Wire, answer: Callable[[Frame], bytes]) -> None:
+    """Answer requests until the connection ends; `answer` gives the bytes to send."""
     reader = FrameReader()
     while data := wire.read():
         for request in reader.feed(data):
-            reply = logic.answer(request)
-            if reply is not None and (sent := pass_on(encode_frame(reply))):
+            if sent := answer(request):
                 wire.write(sent)
 
 
 def serve(
     listen: str, logic: ScannerLogic, ready: Callable[[str], None], noise: Noise | None = None
 ) -> None:
-    """Serve until the process ends; `ready` is given the URL for `open_feeder`.
+    """Serve a scanner until the process ends; see `serve_answers`."""
+    pass_on = noise.line() if noise else lambda data: data
+
+    def answer(request: Frame) -> bytes:
+        reply = logic.answer(request)
+        return b"" if reply is None else pass_on(encode_frame(reply))
+
+    serve_answers(listen, answer, ready)
+
+
+def serve_answers(
+    listen: str, answer: Callable[[Frame], bytes], ready: Callable[[str], None]
+) -> None:
+    """Answer requests until the process ends; `ready` is given the URL for `open_feeder`.
 
     Args:
         listen: "pty", "socket://HOST:PORT" or "rfc2217://HOST:PORT"; port 0 takes any free.
@@ -86,11 +98,10 @@ def serve(
     Raises:
         LinkError: the port cannot be had.
     """
-    pass_on = noise.line() if noise else lambda data: data
     if listen == "pty":
         wire = _PtyWire()
         ready(wire.name)
-        answer_all(wire, logic, pass_on)
+        answer_all(wire, answer)
         return
     parts = urlsplit(listen)
     wires = {"socket": _SocketWire, "rfc2217": _Rfc2217Wire}
@@ -107,7 +118,7 @@ def serve(
         ready(f"{parts.scheme}://{host}:{port}")
         for connection in _clients(server):
             with connection, contextlib.suppress(OSError):
-                answer_all(kind(connection), logic, pass_on)
+                answer_all(kind(connection), answer)
 
 
 def _clients(server: socket.socket) -> Iterator[socket.socket]:
