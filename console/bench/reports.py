@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from fpdf import FPDF
@@ -42,6 +44,40 @@ _PLAIN = str.maketrans({"\u202f": "\u00a0"})
 
 def render_html(bench: BenchFile, say: Words) -> str:
     """The page. Every text in it is escaped; it leads nowhere outside."""
+    return page_html(
+        Titles(
+            language=say.language,
+            heading=say("title"),
+            subtitle=title(bench, say),
+            made=say("made"),
+            created=bench.created,
+            verdict=verdict(bench, say),
+            bad=bool(bench.findings),
+            page_of=lambda n, of: say("page_of", n=n, of=of),
+        ),
+        list(sections(bench, say)),
+        charts(bench, say, "page"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Titles:
+    """What stands around a report's sections. `created` is ISO 8601; `page_of(3, "7")` says
+    the page at its foot."""
+
+    language: str
+    heading: str
+    subtitle: str
+    made: str
+    created: str
+    verdict: str
+    bad: bool
+    page_of: Callable[[int, str], str]
+    name: str = ""
+
+
+def page_html(about: Titles, parts: Sequence[Section], drawn: Mapping[str, str]) -> str:
+    """Sections as a page; `drawn` are plots as SVG by name."""
     environment = Environment(
         loader=PackageLoader("console.bench"),
         autoescape=True,
@@ -49,16 +85,15 @@ def render_html(bench: BenchFile, say: Words) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawn = charts(bench, say, "page")
     return environment.get_template("bench.html.j2").render(
-        language=say.language,
-        heading=say("title"),
-        election=title(bench, say),
-        made=say("made"),
-        created=bench.created,
-        verdict=verdict(bench, say),
-        bad=bool(bench.findings),
-        sections=list(sections(bench, say)),
+        language=about.language,
+        heading=about.heading,
+        election=about.subtitle,
+        made=about.made,
+        created=about.created,
+        verdict=about.verdict,
+        bad=about.bad,
+        sections=parts,
         plots={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 (built by charts)
     )
 
@@ -66,9 +101,9 @@ def render_html(bench: BenchFile, say: Words) -> str:
 class _Pages(FPDF):
     """A4 with the report's name and page number at the foot, and no random file id."""
 
-    def __init__(self, say: Words, name: str) -> None:
+    def __init__(self, about: Titles) -> None:
         super().__init__(unit="mm", format="A4")
-        self._say, self._name = say, name
+        self._about = about
 
     def file_id(self) -> None:
         """No /ID entry: it would differ from run to run."""
@@ -78,33 +113,48 @@ class _Pages(FPDF):
         self.set_y(-13)
         self.set_font(FONT, "", 7.5)
         self.set_text_color(*_SOFT)
-        self.cell(WIDTH_MM * 0.75, 4, self._name)
-        of = self._say("page_of", n=self.page_no(), of="{nb}")
+        self.cell(WIDTH_MM * 0.75, 4, self._about.name)
+        of = self._about.page_of(self.page_no(), "{nb}")
         self.cell(WIDTH_MM * 0.25, 4, of, align="R")
 
 
 def render_pdf(bench: BenchFile, say: Words) -> bytes:
     """The same report typeset on A4, with bookmarks and plots as vectors."""
-    pdf = _Pages(say, f"{say('title')} · {bench.election_id} · {bench.created}")
+    about = Titles(
+        language=say.language,
+        heading=say("title"),
+        subtitle=title(bench, say),
+        made=say("made"),
+        created=bench.created,
+        verdict=verdict(bench, say),
+        bad=bool(bench.findings),
+        page_of=lambda n, of: say("page_of", n=n, of=of),
+        name=f"{say('title')} · {bench.election_id} · {bench.created}",
+    )
+    return page_pdf(about, list(sections(bench, say)), charts(bench, say, "pdf"))
+
+
+def page_pdf(about: Titles, parts: Sequence[Section], plots: Mapping[str, str]) -> bytes:
+    """Sections typeset on A4; `plots` as SVG by name."""
+    pdf = _Pages(about)
     pdf.set_margin(MARGIN_MM)
     pdf.set_auto_page_break(True, 18)
     pdf.add_font(FONT, "", font_path(bold=False))
     pdf.add_font(FONT, "B", font_path(bold=True))
     pdf.set_text_shaping(use_shaping_engine=True)
-    pdf.set_creation_date(datetime.fromisoformat(bench.created))
+    pdf.set_creation_date(datetime.fromisoformat(about.created))
     pdf.set_producer("Ballotbench")
-    pdf.set_title(f"{say('title')}: {title(bench, say)}")
-    pdf.set_lang(say.language)
+    pdf.set_title(f"{about.heading}: {about.subtitle}")
+    pdf.set_lang(about.language)
     pdf.add_page()
     pdf.set_text_color(*_INK)
-    _text(pdf, say("title"), 20, bold=True)
-    _text(pdf, title(bench, say), 11, colour=_SOFT)
-    _text(pdf, f"{say('made')} {bench.created}", 9, colour=_SOFT)
+    _text(pdf, about.heading, 20, bold=True)
+    _text(pdf, about.subtitle, 11, colour=_SOFT)
+    _text(pdf, f"{about.made} {about.created}", 9, colour=_SOFT)
     pdf.ln(3)
-    _text(pdf, verdict(bench, say), 11.5, bold=True,
-          colour=_STATES["not_met" if bench.findings else "met"])  # fmt: skip
-    plots = charts(bench, say, "pdf")
-    for section in sections(bench, say):
+    _text(pdf, about.verdict, 11.5, bold=True,
+          colour=_STATES["not_met" if about.bad else "met"])  # fmt: skip
+    for section in parts:
         _section(pdf, section, plots)
     return bytes(pdf.output())
 
@@ -125,7 +175,7 @@ def _text(
     pdf.set_text_color(*_INK)
 
 
-def _section(pdf: FPDF, section: Section, plots: dict[str, str]) -> None:
+def _section(pdf: FPDF, section: Section, plots: Mapping[str, str]) -> None:
     # A heading stays with what it heads.
     if pdf.will_page_break(_PLOT_ROOM_MM.get(section.plot or "", 45.0)):
         pdf.add_page()

@@ -105,15 +105,17 @@ class PortSource:
     """A sheet-fed scanner on a port: feeds until the tray is empty; every sheet goes into
     the box. A fault of the device ends the test, what was fed so far is still judged."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, sheets: int | None = None) -> None:
+        """`sheets`: feed no more than so many."""
         self.kind, self.where, self.stopped = "port", url, ""
+        self._sheets = sheets
 
     def __iter__(self) -> Iterator[ScannedSheet]:
         """The sheets in the order of feeding."""
         feeder = open_feeder(self.where)
         fed = 0
         try:
-            while True:
+            while fed != self._sheets:
                 start = time.perf_counter()
                 try:
                     held = feeder.feed()

@@ -12,6 +12,7 @@ COMMANDS: tuple[str, ...] = (
     "bench",
     "adjudicate",
     "devices",
+    "conform",
     "monitor",
     "replay",
     "pollbook",

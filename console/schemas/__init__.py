@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from console.bench.document import BenchFile
+from console.conform.document import ConformFile
 from election.schemas import DIALECT, schema_text
 from scanner.decks.document import DeckFile
 
@@ -22,6 +23,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     """File name to schema."""
     models: dict[str, tuple[type[BaseModel], str]] = {
         "bench.schema.json": (BenchFile, "Ballotbench bench test of a scanner"),
+        "conform.schema.json": (ConformFile, "Ballotbench conformance test of a scanner"),
         "deck.schema.json": (DeckFile, "Ballotbench test deck"),
     }
     found = {}

@@ -1,0 +1,1 @@
+"""The conformance test of a scanner: its document and its report."""

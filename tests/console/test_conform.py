@@ -1,0 +1,101 @@
+"""`ballotbench conform` as a laboratory runs it: a right scanner, a deck, too little paper."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pypdfium2 as pdfium
+import pytest
+
+from console.schemas import schemas
+from hardware.conformance import CHECKS, SHEETS
+from hardware.simulated import start_simulated_scanner
+from tests.console.test_deck import EXAMPLES, ballotbench
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("conform") / "deck"
+    run = ballotbench(
+        "deck", EXAMPLES / "kz-majilis" / "election.json", "-o", folder,
+        "--no-languages", "--part", "overvote",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+def tray(folder: Path, deck: Path, *, swapped: bool = False) -> Path:
+    """The deck's sheets, then enough others; `swapped`: a sheet is not the one it should be."""
+    folder.mkdir()
+    truth = json.loads((deck / "deck.json").read_text(encoding="utf-8"))
+    files = [deck / sheet["sides"][0]["file"] for sheet in truth["sheets"]]
+    for number, file in enumerate(files):
+        source = files[-1] if swapped and number == 0 else file
+        shutil.copyfile(source, folder / f"a{number:03}.jpg")
+    for number in range(SHEETS):
+        (folder / f"z{number:03}.png").write_bytes(PNG + bytes([number]) * 3000)
+    return folder
+
+
+def result(out: Path) -> dict[str, Any]:
+    value = json.loads((out / "conform.json").read_text(encoding="utf-8"))
+    jsonschema.validate(value, schemas()["conform.schema.json"])
+    return dict(value)
+
+
+def test_a_scanner_conforms_with_its_deck(deck: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with start_simulated_scanner(tray(tmp_path / "tray", deck), state=tmp_path / "s") as scanner:
+        run = ballotbench("conform", scanner.url, "--deck", deck, "--out", out)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert scanner.paper().tray == 0
+    assert f"Conforms: all {len(CHECKS) + 1} checks passed." in run.stdout
+    found = result(out)
+    assert {check["state"] for check in found["checks"]} == {"passed"}
+    assert found["deck"]["errors"] == 0
+    assert found["deck"]["positions"] > 0
+    assert {time["request"] for time in found["times"]} >= {"FEED", "IMAGE_BLOCK", "ACCEPT"}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    digest = hashlib.sha256((out / "conform.json").read_bytes()).hexdigest()
+    pdf = pdfium.PdfDocument(out / "report.pdf")
+    printed = "".join(leaf.get_textpage().get_text_range() for leaf in pdf)
+    for text in (page, printed):
+        assert digest in text
+        assert found["model"] in text
+        assert "Signature" in text
+        assert all(check.id in text for check in CHECKS)
+
+
+def test_another_sheet_than_the_deck_s_is_a_finding(deck: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folder = tray(tmp_path / "tray", deck, swapped=True)
+    with start_simulated_scanner(folder, state=tmp_path / "s") as scanner:
+        run = ballotbench("conform", scanner.url, "--deck", deck, "--out", out, "--json")
+    assert run.returncode == 1, run.stderr
+    assert json.loads(run.stdout)["deck"]["findings"]
+    assert "Does not conform: 1 of" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_could_not_be_tested_is_no_pass(tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "a.png").write_bytes(PNG + b"a" * 99)
+    with start_simulated_scanner(few, state=tmp_path / "s") as scanner:
+        run = ballotbench("conform", scanner.url, "--out", tmp_path / "out")
+    assert run.returncode == 1
+    assert "Not shown to conform" in run.stdout
+    assert "P8.token not run" in run.stdout
+    assert "the tray was empty" in run.stdout
+
+
+def test_no_port_is_told_in_one_line(tmp_path: Path) -> None:
+    run = ballotbench("conform", "usb:0001:0002", "--out", tmp_path / "out")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith("ballotbench: no serial port is USB 0001:0002")
