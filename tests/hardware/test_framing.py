@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pty
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.framing import Frame, FrameReader, encode_frame
+from hardware.framing import DELIMITER, MAX_ENCODED, Frame, FrameReader, encode_frame
 from hardware.stream import SerialStream
+from tests.hardware import fuzz_frames
 
 frames = st.builds(
     Frame,
@@ -66,3 +68,28 @@ def test_a_frame_crosses_a_real_pty() -> None:
         stream.close()
         os.close(host)
         os.close(device)
+
+
+@given(st.lists(st.binary(max_size=400), max_size=30), st.integers(1, 300))
+def test_any_bytes_leave_the_reader_bounded_and_alive(pieces: list[bytes], times: int) -> None:
+    reader = FrameReader()
+    for piece in pieces:
+        reader.feed(piece * times)
+        assert reader.pending <= MAX_ENCODED
+    good = Frame(2, 9)
+    assert reader.feed(DELIMITER + encode_frame(good))[-1:] == [good]
+
+
+def test_hurt_and_random_inputs_are_dropped_in_little_memory() -> None:
+    """The small version of `make soak`'s million."""
+    result = fuzz_frames.fuzz(4000, seed=11)
+    assert fuzz_frames.wrong(result) == []
+    assert result.damaged > 1000
+    assert result.frames > 20
+
+
+def test_what_the_fuzz_run_looks_for_would_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = fuzz_frames.Result(forged=1, most_pending=MAX_ENCODED + 1, peak_bytes=10**9)
+    assert len(fuzz_frames.wrong(bad)) == 3
+    assert fuzz_frames.main(["--inputs", "50"]) == 0
+    assert capsys.readouterr().out.startswith("50 inputs")
