@@ -63,7 +63,7 @@ def run(
     journal: Annotated[Path, typer.Option(help="The device's journal; made if not there.")],
     keys: Annotated[Path, typer.Option(help="Directory made by `ballotbench keys`.")],
     device_id: Annotated[str, typer.Option("--device", help="Device id, as issued.")],
-    scanner: Annotated[str, typer.Option(help="Scanner: serial port, socket:// or rfc2217://.")],
+    scanner: Annotated[str, typer.Option(help="Scanner: a device, usb:VID:PID or a URL.")],
     printer: Annotated[str, typer.Option(help="Printer: serial port or file for the tapes.")],
     export: Annotated[Path, typer.Option(help="Results package to write (.zip).")],
     profile: Annotated[
