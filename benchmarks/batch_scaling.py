@@ -1,6 +1,6 @@
 """How batch reading scales with workers: pages a second with 1 and 2 on one pile, in one run.
 
-    python benchmarks/batch_scaling.py [--sheets 200] [--rounds 3] [--workers 2]
+    python benchmarks/batch_scaling.py [--sheets 600] [--rounds 3] [--workers 2]
 
 The pile is made first (one-page ballots at 200 dpi, grey JPEG, as a scanner gives them).
 Rounds alternate, so that other work on the machine meets both; the best of each counts.
@@ -84,7 +84,7 @@ def _ready(spec: bytes) -> None:
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    words.add_argument("--sheets", type=int, default=200)
+    words.add_argument("--sheets", type=int, default=600)
     words.add_argument("--rounds", type=int, default=3)
     words.add_argument("--workers", type=int, default=2)
     words.add_argument("--json", type=Path)

@@ -37,7 +37,7 @@ from console.errors import ConsoleError
 from scanner.errors import PageRefusedError, RefusalReason
 
 #: Chunks a worker: one that it reads, one that waits for it.
-AHEAD = 2
+AHEAD = 3
 #: Groups, and bytes of files, in a chunk.
 CHUNK_GROUPS = 8
 CHUNK_BYTES = 8 * 2**20
