@@ -289,7 +289,9 @@ class PrecinctDevice:
         """Settle the open step by what a person saw; logged with who said so.
 
         Raises:
-            StateError: no step is open.
+            StateError: no step is open, or the scanner itself knows where the sheet is, and
+                says otherwise; nothing was changed.
+            HardwareError: the scanner cannot be asked; nothing was changed.
         """
         roles = self._ledger.authorise(Action.SETTLE_SHEET, present)
         said: Detail = {"said_by": by, "in_box": in_box, "by": roles}

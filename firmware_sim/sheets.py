@@ -29,7 +29,7 @@ from firmware_sim.reading import SheetReaderLike
 from firmware_sim.roles import Action
 from firmware_sim.voter import Question, Voter, VoterChoice
 from hardware.errors import HardwareError, LinkError
-from hardware.interface import Feeder, FeederStatus
+from hardware.interface import Feeder, FeederStatus, PaperPlace
 from scanner.cvr import new_record
 from scanner.errors import PageRefusedError
 from scanner.reading import SheetInterpretation
@@ -134,12 +134,29 @@ class SheetPath:
     def answer_place(self, *, in_box: bool, said: Detail) -> None:
         """Settle the open step by what a person saw; `said` goes into the log.
 
+        The scanner is asked first: where it knows the sheet's place a wrong answer would
+        lose the vote, or count it twice (recorded now, and read again as it is still held).
+
         Raises:
-            StateError: no step is open.
+            StateError: no step is open, or the scanner knows better; nothing was changed.
+            HardwareError: the scanner cannot be asked; nothing was changed.
         """
         intention = self._journal.open_intention()
         if intention is None:
             raise StateError("no sheet is in doubt: there is nothing to answer")
+        status = self.status()
+        verdict = place_verdict(intention, status)
+        if verdict is not PlaceVerdict.ASK:
+            if in_box != (status.place is PaperPlace.IN_BOX):
+                raise StateError(
+                    f"the scanner knows where the sheet is ({status.place.value!r}), and that is "
+                    "not what was answered. Go on without an answer: the next step settles it"
+                )
+            if verdict is PlaceVerdict.FINISH:
+                self._finish(intention, said)
+            else:
+                self._undo(intention, said)
+            return
         if in_box == (intention.record is not None):
             self._finish(intention, said)
         else:

@@ -13,8 +13,8 @@ Rules of continuous export (NVT-05):
 4. The device writes after its journal has committed and before it takes the next sheet. A
    medium that cannot be written is `MediumError`; the journal has lost nothing, and the
    next `update` writes all again.
-5. A medium never goes back: one that holds more records than the journal, or another
-   device's, is refused.
+5. A medium never goes back: one that holds more records than the journal, or a close of the
+   polls that the journal's log does not know, or another device's, is refused.
 
 `writes` numbers the states, the only thing that grows beside the count.
 """
@@ -35,6 +35,7 @@ from firmware_sim.errors import MediumError
 from firmware_sim.eventlog import GENESIS, Event
 from firmware_sim.medium import merkle
 from firmware_sim.medium.body import day_document, encrypt_body, event_row, leaf_hashes
+from firmware_sim.medium.join import CLOSED_STATES
 from firmware_sim.medium.reading import REPLACED_NAMES, SLOT_NAMES
 from firmware_sim.medium.records import ID_BYTES, RecordForm
 from firmware_sim.medium.recovery import seal_key
@@ -98,6 +99,7 @@ class ContinuousExport:
         self._packed: list[bytes] = []
         self._rows: list[bytes] = []
         self._log_head = GENESIS
+        self._closed_before = False
         self._started = False
         self.behind = True
         self._last = self._newest_head()
@@ -129,7 +131,7 @@ class ContinuousExport:
         self._take(journal, record)
         mode = str(document.get("mode", _OFFICIAL))
         if self._last is not None and not self._started:
-            self._check_not_back(self._last, mode)
+            self._check_not_back(self._last, mode, str(document["state"]))
         content_key, salt_key = self._randomness(32), self._randomness(32)
         body = encrypt_body(
             content_key,
@@ -186,6 +188,7 @@ class ContinuousExport:
         self._rows += [event_row(event) for event in news]
         if news:
             self._log_head = news[-1].hash
+            self._closed_before |= any(event.kind == "polls_closed" for event in news)
 
     def _newest_head(self) -> Head | None:
         heads = []
@@ -210,7 +213,16 @@ class ContinuousExport:
                 f"{head.precinct_id}: give an empty one (a dead device's goes to --replaces)"
             )
 
-    def _check_not_back(self, head: Head, mode: str) -> None:
+    def _check_not_back(self, head: Head, mode: str, state: str) -> None:
+        # Else results could be looked at, and the journal of before the close put back to
+        # vote on. A close that was undone stands in the log of its journal.
+        closed = head.state in CLOSED_STATES and state not in CLOSED_STATES
+        if head.mode == mode and closed and not self._closed_before:
+            raise MediumError(
+                f"{self._directory}: the medium's device had closed its polls, the journal knows "
+                "of no close: it is an old copy, or not this medium's journal. Stop, keep both, "
+                "and let the commission decide"
+            )
         if head.mode == mode and head.count > len(self._packed):
             raise MediumError(
                 f"{self._directory}: the medium holds {head.count} records, the journal only "

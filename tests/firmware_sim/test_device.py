@@ -268,6 +268,36 @@ def test_unknown_place_asks_a_person(precinct: Precinct, in_box: bool, records: 
         precinct.device.answer_sheet_place(in_box=True, by="anyone")
 
 
+def test_an_answer_against_what_the_scanner_knows_loses_no_vote(precinct: Precinct) -> None:
+    """The sheet is in the box and its token confirmed; "outside" once undid its record."""
+    open_day(precinct.device)
+    precinct.feeder.load([bench.GOOD])
+    precinct.feeder.lose_answer_once = True
+    precinct.device.process_next()
+    precinct.restart()
+    with pytest.raises(StateError, match="in_box"):
+        precinct.device.answer_sheet_place(in_box=False, by="someone in a hurry")
+    precinct.device.recover()
+    assert precinct.journal.count() == precinct.feeder.status().box_count == 1
+
+
+def test_an_answer_against_what_the_scanner_knows_counts_no_vote_twice(
+    precinct: Precinct,
+) -> None:
+    """The sheet is still held; "in-box" once made a record, and it was then read once more."""
+    open_day(precinct.device)
+    precinct.feeder.load([bench.GOOD])
+    precinct.feeder.feed()
+    sheet = bench.JsonSheetReader().read_images([bench.GOOD])
+    record = new_record(sheet, precinct.setup.election.hash, "a" * 32)
+    precinct.journal.intend("b" * 32, record)
+    precinct.restart()
+    with pytest.raises(StateError, match="held"):
+        precinct.device.answer_sheet_place(in_box=True, by="someone in a hurry")
+    assert precinct.device.process_next().kind is A
+    assert precinct.journal.count() == precinct.feeder.status().box_count == 1
+
+
 def test_a_fault_of_the_feeder_is_an_outcome(precinct: Precinct) -> None:
     open_day(precinct.device)
     precinct.feeder.change(fault="jam")

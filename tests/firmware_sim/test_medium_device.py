@@ -162,6 +162,37 @@ def test_a_journal_older_than_its_medium_is_refused(
         machine.start()
 
 
+def test_a_journal_of_before_the_close_is_not_voted_on(
+    desk: Desk, tmp_path: Path, stack: ExitStack
+) -> None:
+    """Closed, results looked at, the journal of a minute before put back: as many records as
+    on the medium, and once the polls were open again. A close undone by people goes on."""
+    machine = Machine(desk, tmp_path / "one", bench.DEVICE, stack)
+    device = machine.start()
+    open_day(device)
+    machine.feeder.load(SHEETS[:1])
+    device.process_next()
+    machine.stop()
+    old = (machine.folder / "journal.sqlite").read_bytes()
+    machine.journal = Journal(machine.folder / "journal.sqlite")
+    device = machine.start()
+    device.close_polls()
+    closed = {p.name: p.read_bytes() for p in (machine.folder / "medium").iterdir()}
+    device.reopen_polls()
+    # As if cut between the journal's commit and the medium.
+    for name, data in closed.items():
+        (machine.folder / "medium" / name).write_bytes(data)
+    assert machine.start().state is DeviceState.PAUSED
+    assert machine.on_medium() == (1, "paused")
+    machine.start().close_polls()
+    machine.stop()
+    (machine.folder / "journal.sqlite").write_bytes(old)
+    machine.journal = Journal(machine.folder / "journal.sqlite")
+    with pytest.raises(MediumError, match="knows of no close"):
+        machine.start()
+    assert machine.on_medium() == (1, "polls_closed")
+
+
 def test_a_replacement_goes_on_where_a_dead_device_stopped(
     desk: Desk, tmp_path: Path, stack: ExitStack
 ) -> None:
