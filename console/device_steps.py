@@ -24,7 +24,7 @@ from console.device_bench import (
     open_device,
 )
 from console.device_tape import TapeWidth, paper_of
-from console.device_target import check_target, write_package
+from console.device_target import check_distinct, check_target, write_package
 from console.device_words import describe, described, finding_words, issued_papers, lines_of
 from console.errors import ConsoleError
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
@@ -333,7 +333,18 @@ def _command(step: Callable[..., object]) -> Callable[..., None]:
     return command
 
 
-def _run(options: DeviceOptions, step: Callable[..., object], as_json: bool) -> None:
+def _run(options: DeviceOptions, step: partial[object], as_json: bool) -> None:
+    check_distinct(
+        {
+            "ELECTION": options.election,
+            "--journal": options.journal,
+            "--printer": Path(options.printer),
+            "--export": step.keywords.get("export"),
+            "--medium": options.medium,
+            "--replaces": options.replaces,
+            "--second-journal": options.second_journal,
+        }
+    )
     slots = options.people()
     setup = options.setup(slots)
     with open_device(options, setup, watch=Stopwatch(), reads=False) as device:

@@ -7,12 +7,31 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+import typer
 
 from console.errors import ConsoleError
 from firmware_sim.errors import PackageError
 from firmware_sim.package import read_package
+
+
+def check_distinct(given: Mapping[str, Path | None]) -> None:
+    """Each option a file of its own: a tape written into the journal would destroy the votes;
+    and a medium of its own for each device.
+
+    Raises:
+        BadParameter: two of them are the same.
+    """
+    names: dict[Path, str] = {}
+    for name, path in given.items():
+        if path is None:
+            continue
+        first = names.setdefault(path.absolute().resolve(), name)
+        if first != name:
+            raise typer.BadParameter(f"is the same file as {first}: {path}", param_hint=name)
 
 
 def check_target(path: Path, *, precinct_id: str, device_id: str, overwrite: bool) -> None:

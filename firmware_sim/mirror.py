@@ -175,6 +175,10 @@ def reconcile(first: Path, second: Path, open_one: Callable[[Path], Whole]) -> s
     """
     if first.absolute().resolve() == second.absolute().resolve():
         raise JournalError(f"{second}: is the journal itself; the second one needs another medium")
+    for path in (first, second):
+        if path.is_dir():
+            # Else it would be taken for a damaged journal, and moved away.
+            raise JournalError(f"{path}: is a folder: give the journal a name in it")
     opened: dict[Path, Whole] = {}
     why: dict[Path, JournalError] = {}
     try:

@@ -19,7 +19,7 @@ from console.device_bench import (
 )
 from console.device_recover import recover
 from console.device_tape import TapeWidth, paper_of, tape
-from console.device_target import check_target, write_package
+from console.device_target import check_distinct, check_target, write_package
 from console.device_words import (
     begin_mode,
     described,
@@ -120,12 +120,16 @@ def run(
     --keys keys --device scanner-001 --scanner socket://127.0.0.1:7001 --printer p1-tape.bin
     --export p1.zip --issued list=412
     """
-    _distinct(
-        election,
-        journal,
-        Path(printer),
-        export,
-        {"--medium": medium, "--replaces": replaces, "--second-journal": second_journal},
+    check_distinct(
+        {
+            "ELECTION": election,
+            "--journal": journal,
+            "--printer": Path(printer),
+            "--export": export,
+            "--medium": medium,
+            "--replaces": replaces,
+            "--second-journal": second_journal,
+        }
     )
     handed_out = issued_papers(issued or [])
     if handed_out and issued_from is not None:
@@ -212,24 +216,6 @@ def _day(
 
         play_day(device, tell, issued=issued, present=people)
     return dict(sent_back)
-
-
-def _distinct(
-    election: Path,
-    journal: Path,
-    printer: Path,
-    export: Path,
-    others: Mapping[str, Path | None],
-) -> None:
-    """Four files, not three: a tape written into the journal would destroy the votes; and a
-    medium of its own for each device."""
-    given = {"ELECTION": election, "--journal": journal, "--printer": printer, "--export": export}
-    given |= {name: path for name, path in others.items() if path is not None}
-    names: dict[Path, str] = {}
-    for name, path in given.items():
-        first = names.setdefault(path.absolute().resolve(), name)
-        if first != name:
-            raise typer.BadParameter(f"is the same file as {first}: {path}", param_hint=name)
 
 
 def _paper(word: str | None, seen_by: str) -> bool | None:

@@ -181,6 +181,32 @@ def another_package(folder: Path) -> bytes:
     return build_package(files, precinct.setup.signer.sign)
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("zero-tape", "--printer"), ("export", "--export"), ("self-test", "--second-journal")],
+)
+def test_no_step_writes_over_the_journal(trainer: Trainer, command: str, option: str) -> None:
+    """A tape or package there would destroy the votes; `device run` alone asked once."""
+    trainer.does("self-test")
+    before = trainer.journal.read_bytes()
+    more = (option, str(trainer.journal), *(("--overwrite",) if option == "--export" else ()))
+    result = trainer.result(command, *more)
+    assert result.exit_code == 2
+    assert "same file" in result.output
+    assert trainer.journal.read_bytes() == before
+
+
+def test_a_folder_is_no_damaged_journal(trainer: Trainer) -> None:
+    """It was renamed to end in .damaged, with all that a card held, and a file put there."""
+    card = trainer.folder / "card"
+    card.mkdir()
+    (card / "other.txt").write_text("kept", encoding="utf-8")
+    trainer.does("self-test")
+    result = trainer.result("self-test", "--second-journal", str(card))
+    assert "is a folder" in str(result.exception)
+    assert (card / "other.txt").read_text(encoding="utf-8") == "kept"
+
+
 def test_a_write_that_fails_keeps_the_number(trainer: Trainer) -> None:
     """The folder goes away after the check: the same number is used when it works again."""
     for command in ("self-test", "zero-tape", "sign", "open", "close", "results"):
