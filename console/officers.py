@@ -57,10 +57,10 @@ def present(
     return register.open(credentials, precinct=precinct)
 
 
-def ask_pin(person: str, *, new: bool = False) -> str:
+def ask_pin(person: str, *, new: bool = False, option: str = "--pin-file") -> str:
     """Ask at the terminal, without showing it; a new one twice."""
     if not sys.stdin.isatty():
-        raise ConsoleError(f"no terminal to ask {person} for a PIN: give --pin-file")
+        raise ConsoleError(f"no terminal to ask {person} for a PIN: give {option}")
     word = "New PIN" if new else "PIN"
     pin: str = typer.prompt(
         f"{word} of {person}", hide_input=True, confirmation_prompt=new, err=True
@@ -70,7 +70,7 @@ def ask_pin(person: str, *, new: bool = False) -> str:
 
 def first_line(path: Path, option: str) -> str:
     """The first line of a file of one secret. Raises BadParameter: it is empty."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _text(path).splitlines()
     if not lines or not lines[0].strip():
         raise typer.BadParameter(f"{path} is empty", param_hint=option)
     return lines[0].strip()
@@ -98,9 +98,17 @@ def _pin_of(
     return pins[person]
 
 
+def _text(path: Path) -> str:
+    """A small text file, with or without the mark that Windows editors put first."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConsoleError(f"{path}: is not text in UTF-8: save it anew as UTF-8") from error
+
+
 def _pins(path: Path) -> dict[str, str]:
     pins: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
             continue
         person, _, pin = line.strip().partition(" ")

@@ -51,6 +51,9 @@ from firmware_sim.keyfiles import (
     write_new,
 )
 
+#: A certificate's common name has at most so many (RFC 5280, A.1, as the library counts it).
+MOST_NAME_BYTES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
@@ -84,8 +87,7 @@ def create_authority(
     Raises:
         KeyFileError: an authority is already there, or the name is empty or too long.
     """
-    if not 1 <= len(name.strip()) <= 64:
-        raise KeyFileError("an authority's name has 1 to 64 characters; give another --name")
+    _check_name("an authority", name)
     files = authority_paths(directory)
     if files.key.exists() or files.certificate.exists():
         raise KeyFileError(
@@ -126,8 +128,7 @@ def add_region(
     """
     for what, value in (("region", region_id), *(("precinct", each) for each in precincts)):
         _check_id(what, value)
-    if not 1 <= len(name.strip()) <= 64:
-        raise KeyFileError("a region's name has 1 to 64 characters; give another --name")
+    _check_name("a region", name)
     above = open_authority(directory, passphrase)
     root = above.first.issuer.certificate
     depth = root.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
@@ -358,6 +359,19 @@ def _revoked_at(directory: Path, chain: tuple[x509.Certificate, ...]) -> datetim
     region_id = identity_of(chain[0]).region_id or ""
     by_region = load_list(region_paths(directory, region_id).revoked, chain[1]).serials
     return by_root.get(chain[1].serial_number) or by_region.get(chain[0].serial_number)
+
+
+def _check_name(what: str, name: str) -> None:
+    """A certificate's name. The library counts UTF-8 bytes, where a Kazakh letter takes two."""
+    try:
+        size = len(name.strip().encode())
+    except UnicodeEncodeError:  # bytes of an argument that are not UTF-8
+        size = 0
+    if not 1 <= size <= MOST_NAME_BYTES:
+        raise KeyFileError(
+            f"{what}'s name has 1 to {MOST_NAME_BYTES} letters, {MOST_NAME_BYTES // 2} of Kazakh "
+            "or Russian (they take two bytes each); give a shorter --name"
+        )
 
 
 def _check_id(what: str, value: str) -> None:

@@ -289,5 +289,7 @@ def _token(
         raise typer.BadParameter("give both, or neither", param_hint="--token, --token-module")
     pin = token_pin(pin_file)
     return device_keys.TokenPlace(
-        str(module), label, pin if pin is not None else ask_pin(f"token {label}")
+        str(module),
+        label,
+        pin if pin is not None else ask_pin(f"token {label}", option="--token-pin-file"),
     )

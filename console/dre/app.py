@@ -88,6 +88,9 @@ class Screen:
         if key is not None:
             if not hmac.compare_digest(key.encode(), self._key.encode()):
                 return self._refused()
+            # Another browser that has the address takes the screen over: there are never two.
+            self._cookie = secrets.token_urlsafe(32)
+            self._csrf = secrets.token_urlsafe(32)
             answer = RedirectResponse("/", status_code=303)
             answer.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict")
             return answer

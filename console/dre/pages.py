@@ -300,11 +300,17 @@ class Pages:
             station.back_to_ballot()
             self._at = int(value) if value.isdecimal() and int(value) < count else 0
         elif what == "back":
-            self._at = max(0, self._at - 1)
-        elif what == "next" and self._at + 1 < count:
-            self._at += 1
+            self._at = max(0, self._place(form) - 1)
+        elif what == "next" and self._place(form) + 1 < count:
+            self._at = self._place(form) + 1
         else:
             station.to_summary()
+
+    def _place(self, form: Form) -> int:
+        """The page that was sent, not the one now due: a second tap on *next* skips nothing."""
+        ids = [contest.id for contest in self._station.voter().contests]
+        sent = form.get("contest", [""])[0]
+        return ids.index(sent) if sent in ids else self._at
 
     def _save(self, form: Form) -> None:
         """Take over what the page of a contest has chosen; all of it or nothing."""

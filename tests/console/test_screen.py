@@ -89,6 +89,39 @@ def test_only_the_browser_with_the_key_is_served_and_nothing_is_kept(
     assert WORDS["wrong_officer"]["kk"] in told
 
 
+def test_a_second_tap_on_next_skips_no_contest_and_there_are_never_two_browsers(
+    screen: driver.Served,
+) -> None:
+    def enter() -> str:
+        opened = request(screen, f"/?{urlsplit(screen.url).query}")
+        return opened.headers["set-cookie"].partition(";")[0]
+
+    def shown(path: str = "/") -> str:
+        return request(screen, path, cookie=known).read().decode()
+
+    first, known = enter(), enter()
+    assert request(screen, "/", cookie=first).status == 403
+    token = re.search(r'name="csrf" value="([^"]+)"', shown())
+    assert token is not None
+
+    def do(path: str = "/do", **form: str) -> None:
+        assert request(screen, path, {"csrf": token[1], **form}, known).status == 303
+
+    do("/officer/do", go="issue", style="both", pin=screen.officer_code)
+    code = re.search(r"\d{3} \d{3}", shown("/officer"))
+    assert code is not None
+    do(go="activate", code=code[0])
+    contest = re.search(r'name="contest" value="([^"]+)"', shown())
+    assert contest is not None
+    do(go="next", contest=contest[1])
+    second = re.search(r'name="contest" value="([^"]+)"', shown())
+    assert second is not None
+    assert second[1] != contest[1]
+    do(go="next", contest=contest[1])
+    assert f'name="contest" value="{second[1]}"' in shown()
+    do(go="leave")
+
+
 def violations(page: Any) -> list[str]:
     options = {"runOnly": {"type": "tag", "values": driver.RULES}}
     found = axe_library.Axe().run(page, options=options).response

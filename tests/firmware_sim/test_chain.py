@@ -532,3 +532,14 @@ def test_a_chain_file_holds_at_most_two(keys: Path) -> None:
     path.write_bytes(certificate_pem(*[certificate] * 3))
     with pytest.raises(KeyFileError, match="more than two"):
         DeviceSigner.load(keys, DEVICE)
+
+
+def test_a_kazakh_name_too_long_for_a_certificate_is_refused_in_words(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    long = "Орталық сайлау комиссиясы ӘҒҚҢӨҰҮҺІ"
+    for name in (long, " ", "x" * 65, "\udcff"):
+        with pytest.raises(KeyFileError, match="letters"):
+            trust.create_authority(keys, name=name, now=NOW, valid_days=10)
+    trust.create_authority(keys, name="Ә" * 32, now=NOW, valid_days=10)
+    with pytest.raises(KeyFileError, match="a region's name"):
+        trust.add_region(keys, "north", name=long, now=NOW, valid_days=5)

@@ -387,5 +387,11 @@ def test_a_file_of_pins_is_read_strictly(keys: Path, tmp_path: Path) -> None:
         pins.write_text(text)
         with pytest.raises(ConsoleError, match=words):
             present(keys, ["chair-1"], pins, precinct=None)
+    pins.write_bytes(b"\xff\xfec\x00")
+    with pytest.raises(ConsoleError, match="UTF-8"):
+        present(keys, ["chair-1"], pins, precinct=None)
+    pins.write_text("\ufeffchair-1\n", encoding="utf-8")
+    with pytest.raises(ConsoleError, match="line 1"):
+        present(keys, ["chair-1"], pins, precinct=None)
     with pytest.raises(ConsoleError, match="no register"):
         present(tmp_path, ["chair-1"], None, precinct=None)
