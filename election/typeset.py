@@ -150,6 +150,11 @@ def height_mm(lines: tuple[Line, ...]) -> float:
     return sum(line.style.line_mm for line in lines)
 
 
+def is_printable(text: str, *, bold: bool = False) -> bool:
+    """Has the font every sign of a text? What it has not would come out as nothing."""
+    return all(_known(sign, bold) for sign in text)
+
+
 @cache
 def _known(sign: str, bold: bool) -> bool:
     return _font(bold).get_nominal_glyph(ord(sign)) is not None

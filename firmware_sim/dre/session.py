@@ -4,7 +4,7 @@ Rules, held by every method:
 
 1. More choices than a contest allows cannot be made: where one is allowed a new choice
    takes the old one's place; else it is refused in words. Fewer are allowed, and shown.
-2. A written-in name has letters; without one its line is not chosen.
+2. A written-in name has letters that the paper can show; without one its line is not chosen.
 3. Nothing here is ever stored: a session is memory only, and ends with its voter (NVT-05).
 """
 
@@ -17,6 +17,7 @@ from enum import StrEnum
 from election.model import WRITE_IN_PREFIX, Contest, Election
 from election.paper_record.choices import MOST_LETTERS, Choices, lines_of
 from election.profile import Profile
+from election.typeset import is_printable
 from firmware_sim.errors import StateError
 
 
@@ -114,6 +115,8 @@ class Session:
             raise StateError(f"a written-in name has at most {MOST_LETTERS} letters")
         if not all(sign in " .,-'’" or unicodedata.category(sign)[0] in "LMN" for sign in text):
             raise StateError("a written-in name has letters, figures, spaces and . , - ' only")
+        if not is_printable(text, bold=True):
+            raise StateError("a written-in name has signs that the paper record cannot show")
         self._add(contest, option_id)
         self._written[contest_id, option_id] = text
 

@@ -139,7 +139,7 @@ def test_an_overvote_cannot_be_made(screen: Station) -> None:
     )
     ballot.write("mayor", "write-in-0", " ")
     assert ballot.missing("mayor") == 1
-    for name in ("a" * 41, "<b>", "a\x00b"):
+    for name in ("a" * 41, "<b>", "a\x00b", "漢字", "Әсел 李"):
         with pytest.raises(StateError, match="written-in name"):
             ballot.write("mayor", "write-in-0", name)
     with pytest.raises(StateError, match="no option"):
