@@ -350,8 +350,8 @@ def _run(options: DeviceOptions, step: partial[object], as_json: bool) -> None:
     with open_device(options, setup, watch=Stopwatch(), reads=False) as device:
         made = step(device, [slot.person for slot in slots])
         shown = described(device)
-        findings = device.findings() if device.state.is_closed else ()
-        totals = device.totals() if findings else {}
+        findings = device.findings() if device.state.has_begun else ()
+        totals = device.totals() if findings and device.state.is_closed else None
     checks = made if isinstance(made, tuple) else ()
     failed = [check for check in checks if isinstance(check, Check) and not check.passed]
     if failed:

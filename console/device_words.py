@@ -63,8 +63,14 @@ def lines_of(shown: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def finding_words(shown: Mapping[str, Any], totals: Mapping[str, Any]) -> str:
-    """What to do where the device's counts of sheets differ."""
+def finding_words(shown: Mapping[str, Any], totals: Mapping[str, Any] | None) -> str:
+    """What to do where the device's counts of sheets differ; `totals` None: before the close."""
+    if totals is None:
+        return (
+            f"The counts of sheets differ ({', '.join(shown['findings'])}), see the slip: "
+            f"{shown['counters']['accepted']} are recorded. Is this the journal of this box, and "
+            "its newest? Let the commission decide before going on."
+        )
     box = shown["box_counter"]
     if box not in (None, totals["sheets"]):
         return (

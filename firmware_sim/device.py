@@ -171,7 +171,10 @@ class PrecinctDevice:
         return self._results.totals()
 
     def findings(self) -> tuple[str, ...]:
-        """Where the device's counts of sheets differ (`checks.differences`)."""
+        """Where the device's counts of sheets differ (`checks.differences`): after the close,
+        or, while votes are being cast, at the slip printed last."""
+        if self.state.may_have_early_count:
+            return self._polls.differing
         return self._results.findings(self.box_counter)
 
     # --- before the day --------------------------------------------------------------

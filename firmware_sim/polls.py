@@ -33,6 +33,8 @@ class Polls:
         self._sheets = sheets
         self._preparation = preparation
         self._results = results
+        #: Where the counts differed at the last slip of this run (`checks.differences`).
+        self.differing: tuple[str, ...] = ()
 
     def open(self, present: People) -> None:
         """The zero tape's conditions are asked once more: a sheet may have come since."""
@@ -135,13 +137,15 @@ class Polls:
             box: int | None = self._sheets.status().box_count
         except HardwareError:
             box = None
+        differing = self._results.findings(box)
         # Asking the scanner may have brought a failure that bars the step or took it itself.
         detail: Detail = {
             **self._sheets_so_far(),
             "box_counter": box,
-            "findings": ", ".join(self._results.findings(box)),
+            "findings": ", ".join(differing),
         }
         self._ledger.step(step, present, why, kind=f"polls_{word}", change=change, detail=detail)
+        self.differing = differing
         return self._results.day_report(word, box)
 
     def _sheets_so_far(self) -> Detail:

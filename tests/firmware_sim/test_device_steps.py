@@ -25,6 +25,7 @@ from firmware_sim.errors import StateError
 from firmware_sim.journal import Journal
 from firmware_sim.package import build_package, read_package
 from firmware_sim.voter import GROUND_WORDS, Question, VoterChoice
+from hardware.feeder import open_feeder
 from hardware.simulated import SimulatedScanner, start_simulated_scanner
 from tests.firmware_sim import bench
 from tests.firmware_sim.test_device import Precinct
@@ -194,6 +195,22 @@ def test_no_step_writes_over_the_journal(trainer: Trainer, command: str, option:
     assert result.exit_code == 2
     assert "same file" in result.output
     assert trainer.journal.read_bytes() == before
+
+
+def test_box_and_records_that_differ_are_a_finding_at_the_pause(trainer: Trainer) -> None:
+    """A sheet that another program let in, or an old journal put back: the command ended with
+    0, and only log and slip knew."""
+    for step in ("self-test", "zero-tape", "sign", "open"):
+        trainer.does(step)
+    feeder = open_feeder(trainer.scanner.url)
+    assert feeder.feed() is not None
+    feeder.accept("ab" * 16)
+    feeder.close()
+    for step in ("pause", "resume"):
+        result = trainer.result(step, "--json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout)["findings"] == ["box_differs"]
+        assert "counts of sheets differ" in result.stderr
 
 
 def test_a_folder_is_no_damaged_journal(trainer: Trainer) -> None:
