@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,12 +40,14 @@ BEFORE = {"IMAGE_BLOCK": 2}
 
 def again(call: Callable[[], object]) -> object:
     """Call until the line is back, as a device does."""
-    for _ in range(200):
+    until = time.monotonic() + 30
+    while True:
         try:
             return call()
-        except LinkError:
+        except LinkError as error:
+            if time.monotonic() > until:
+                raise AssertionError(f"the line did not come back: {error}") from error
             threading.Event().wait(0.02)
-    raise AssertionError("the line did not come back")
 
 
 def settled(scanner: SimulatedScanner) -> tuple[int, int, int, int]:
