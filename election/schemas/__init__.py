@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from election.commissions import Commissions
 from election.layout_io import LayoutFile
 from election.model import Election
 from election.paper_record.layout_io import RecordLayoutFile
@@ -25,6 +26,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     """File name to schema."""
     models: dict[str, tuple[type[BaseModel], str]] = {
         "election.schema.json": (Election, "Ballotbench election definition"),
+        "commissions.schema.json": (Commissions, "Ballotbench tree of election commissions"),
         "profile.schema.json": (Profile, "Ballotbench jurisdiction profile"),
         "layout.schema.json": (LayoutFile, "Ballotbench ballot layout"),
         "record-layout.schema.json": (RecordLayoutFile, "Ballotbench paper record layout"),
