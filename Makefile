@@ -63,6 +63,7 @@ bench: $(VENV)/.test  ## measure speed; figures in .benchmarks/, ratios on the s
 	@$(BIN)/python -m pytest -q benchmarks -o addopts= --benchmark-only --benchmark-columns=min,median \
 		--benchmark-sort=fullname --benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
 	@$(BIN)/python -m benchmarks.batch_scaling --json .benchmarks/scaling.json
+	@$(BIN)/python -m benchmarks.link --json .benchmarks/link.json
 	@$(if $(PEER),$(BIN)/python -m benchmarks.peer_omrchecker $(PEER) --json .benchmarks/peer.json \
 		--python $(or $(PEER_PYTHON),$(BIN)/python),:)
 	@$(BIN)/python tools/bench_table.py .benchmarks $(if $(DOCS),--docs docs/performance.md)

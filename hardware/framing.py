@@ -62,8 +62,8 @@ def encode_frame(frame: Frame) -> bytes:
         head = _HEAD.pack(frame.version, frame.type, frame.sequence)
     except struct.error as error:
         raise ProtocolError(f"a field of the frame's head does not fit: {error}") from error
-    body = head + frame.payload
-    return bytes(cobs.encode(body + _CRC.pack(zlib.crc32(body)))) + DELIMITER
+    check = _CRC.pack(zlib.crc32(frame.payload, zlib.crc32(head)))
+    return bytes(cobs.encode(b"".join((head, frame.payload, check)))) + DELIMITER
 
 
 def decode_frame(encoded: bytes) -> Frame:
@@ -80,11 +80,11 @@ def decode_frame(encoded: bytes) -> Frame:
         raise ProtocolError(f"a frame is not COBS: {error}") from error
     if not _OVERHEAD <= len(data) <= MAX_PAYLOAD + _OVERHEAD:
         raise ProtocolError(f"a frame holds {len(data)} bytes, out of bounds")
-    body = data[: -_CRC.size]
-    if _CRC.unpack_from(data, len(body))[0] != zlib.crc32(body):
+    end = len(data) - _CRC.size
+    if _CRC.unpack_from(data, end)[0] != zlib.crc32(memoryview(data)[:end]):
         raise ProtocolError("a frame's check sum (CRC-32) does not fit its content")
-    version, kind, sequence = _HEAD.unpack_from(body)
-    return Frame(kind, sequence, body[_HEAD.size :], version)
+    version, kind, sequence = _HEAD.unpack_from(data)
+    return Frame(kind, sequence, data[_HEAD.size : end], version)
 
 
 class FrameReader:
@@ -108,6 +108,9 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes, in order."""
+        if DELIMITER not in data:
+            self._take(data)
+            return []
         frames: list[Frame] = []
         *ended, rest = data.split(DELIMITER)
         for part in ended:

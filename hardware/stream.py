@@ -7,6 +7,7 @@ A port is written as in `hardware.address`: a device (`/dev/ttyUSB0`, `COM3`), a
 from __future__ import annotations
 
 import io
+import os
 import select
 from typing import Protocol
 
@@ -83,6 +84,9 @@ class SerialStream:
                 self._port.timeout = 0
                 # Not known to rfc2217; there the operating system's own limit holds.
                 self._port.write_timeout = write_timeout_s
+            # Of a port that is a file and no more, the bytes are taken without pyserial's own
+            # waiting; spy:// wants to see them, a socket is no file everywhere.
+            self._plain = os.name == "posix" and type(self._port) is serial.Serial
             self._port.reset_input_buffer()
         # TypeError, AttributeError: how pyserial takes a URL without a port number.
         except (OSError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
@@ -101,7 +105,15 @@ class SerialStream:
             if self._fd is not None:
                 if not select.select([self._fd], [], [], max(timeout_s, 0.0))[0]:
                     return b""
-                return bytes(self._port.read(_CHUNK))
+                if not self._plain:
+                    return bytes(self._port.read(_CHUNK))
+                try:
+                    data = os.read(self._fd, _CHUNK)
+                except BlockingIOError:  # flushed since by the other side
+                    return b""
+                if not data:
+                    raise OSError("the port says that there is something to read, and gives none")
+                return data
             left_s = max(timeout_s, 0.0)
             while True:
                 first = bytes(self._port.read(max(1, self._port.in_waiting)))

@@ -3,8 +3,9 @@
     python tools/bench_table.py .benchmarks [--docs docs/performance.md]
 
 The folder holds `latest.json` (pytest-benchmark) and, if they were run, `scaling.json`
-(benchmarks/batch_scaling.py) and `peer.json` (benchmarks/peer_omrchecker.py). In the page,
-only what stands between the two marks is written anew.
+(benchmarks/batch_scaling.py), `link.json` (benchmarks/link.py) and `peer.json`
+(benchmarks/peer_omrchecker.py). In the page, only what stands between the two marks is written
+anew.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ NAMES = {
 }
 #: What the project holds itself to.
 WHOLE_LIMIT, SCALING_LIMIT, PEER_LIMIT = 1.6, 1.9, 8.0
+COPY_LIMIT, DECODER_LIMIT = 0.4, 0.1
 #: Load from which on a batch's scaling says little.
 BUSY = 0.7
 Rows = list[tuple[str, ...]]
@@ -59,7 +61,10 @@ def page_rows(found: dict[str, Any]) -> Rows:
 
 
 def target_rows(
-    page: dict[str, Any], scaling: dict[str, Any] | None, peer: dict[str, Any] | None
+    page: dict[str, Any],
+    scaling: dict[str, Any] | None,
+    peer: dict[str, Any] | None,
+    link: dict[str, Any] | None = None,
 ) -> Rows:
     """The targets with what was measured; what was not run is left out."""
     whole = next(c for c in page["benchmarks"] if c["name"] == "test_whole_reading")
@@ -78,6 +83,15 @@ def target_rows(
         # Cores that others used say nothing against it.
         busy = not met and (scaling.get("load_before") or 0.0) > BUSY
         rows.append((*row[:3], "not told: cores were busy") if busy else row)
+    if link is not None:
+        slowest = min(case["ratio"] for case in link.values())
+        share = max(case["decoder_of_sheet"] for case in link.values())
+        rows += [
+            _target("image over the link ÷ raw copy, over a pty", f"≥ {COPY_LIMIT}", slowest,
+                    met=slowest >= COPY_LIMIT),
+            _target("frame decoder's share of a sheet's time", f"≤ {DECODER_LIMIT}", share,
+                    met=share <= DECODER_LIMIT),
+        ]  # fmt: skip
     if peer is not None:
         ratio = peer["ratio"][peer["held"]]
         rows.append(
@@ -108,6 +122,22 @@ def peer_rows(peer: dict[str, Any]) -> Rows:
     return rows
 
 
+def link_rows(link: dict[str, Any]) -> Rows:
+    """One row a kind of sheet: its bytes, ms over the link and raw, what of it is decoding."""
+    return [
+        (
+            name,
+            f"{case['image_bytes'] / 1e6:.1f}",
+            f"{case['link_ms']:.1f}",
+            f"{case['raw_ms']:.1f}",
+            f"{case['ratio']:.2f}",
+            f"{case['decoder_of_link']:.3f}",
+            f"{case['decoder_of_sheet']:.3f}",
+        )
+        for name, case in link.items()
+    ]
+
+
 def table(head: tuple[str, ...], rows: Rows) -> str:
     """Markdown, columns even, so that a screen shows it as well as a page."""
     lines = [head, *rows]
@@ -133,11 +163,12 @@ def figures(folder: Path) -> str:
     if page is None:
         raise SystemExit(f"{folder / 'latest.json'} is missing; run make bench")
     scaling, peer = load(folder / "scaling.json"), load(folder / "peer.json")
+    link = load(folder / "link.json")
     machine = page["machine_info"]
     parts = [
         f"Measured on {page['datetime'][:10]}: {machine['cpu'].get('brand_raw', 'processor')}, "
         f"{machine['cpu'].get('count', '?')} cores, Python {machine['python_version']}.\n",
-        table(("target", "wanted", "measured", "met"), target_rows(page, scaling, peer)),
+        table(("target", "wanted", "measured", "met"), target_rows(page, scaling, peer, link)),
         table(("one page", "best, ms", "median, ms", "÷ imdecode"), page_rows(page)),
     ]
     if scaling is not None:
@@ -147,6 +178,10 @@ def figures(folder: Path) -> str:
         busy = scaling.get("load_before") or 0.0
         words = f" (other work on the machine: load {busy:.1f})" if busy > BUSY else ""
         parts.append(f"Batch of {scaling['sheets']} pages, a second: {rates} workers{words}.\n")
+    if link is not None:
+        head = ("a sheet over the link", "MB", "ms", "raw, ms", "raw ÷ link", "decoder ÷ link",
+                "decoder ÷ sheet")  # fmt: skip
+        parts.append(table(head, link_rows(link)))
     if peer is not None:
         parts.append(
             f"{peer['targets']} targets, {peer['width_px']} × {peer['height_px']} px, "

@@ -109,6 +109,8 @@ class Paper:
             self._db = sqlite3.connect(
                 state / STATE_FILE, isolation_level=None, timeout=10, check_same_thread=False
             )
+            # One flush to the disk a move, not three; as durable (sqlite.org/wal.html).
+            self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
