@@ -20,7 +20,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
+from typing import Literal, NamedTuple
 from xml.sax.saxutils import escape
 
 import httpx
@@ -32,6 +32,7 @@ PWG = "http://www.pwg.org/schemas/2010/12/sm"
 #: Longest page that is taken, and longest XML, bytes.
 MAX_PAGE = 64 * 1024 * 1024
 MAX_XML = 1024 * 1024
+_LONGEST_LOCATION = 2000
 #: States of the feeder and the stable word for each.
 WORDS = {
     "ScannerAdfJam": "jam",
@@ -114,6 +115,53 @@ class EsclStatus:
         return self.adf in ("ScannerAdfLoaded", "ScannerAdfProcessing")
 
 
+def parse_status(data: bytes, where: str = "the scanner's answer") -> EsclStatus:
+    """A ScannerStatus document; `where` it came from is for the message.
+
+    Raises:
+        LinkError: no XML of a scanner.
+    """
+    root = _parse_xml(data, where)
+    return EsclStatus(
+        root.findtext(f"{{{PWG}}}State") or "Unknown", root.findtext(f"{{{SCAN}}}AdfState")
+    )
+
+
+def parse_capabilities(data: bytes, where: str = "the scanner's answer") -> dict[str, str]:
+    """Maker and model, serial number, version and UUID of a ScannerCapabilities document, as far
+    as it has them; arguments and errors as `parse_status`."""
+    root = _parse_xml(data, where)
+    names = {"MakeAndModel": PWG, "SerialNumber": PWG, "Version": PWG, "UUID": SCAN}
+    found = {name: root.findtext(f".//{{{space}}}{name}") for name, space in names.items()}
+    return {name: text for name, text in found.items() if text}
+
+
+class _Answer(NamedTuple):
+    code: int
+    location: str
+    body: bytes
+
+
+class _Builder(ET.TreeBuilder):
+    """No document type, in whatever encoding, so no entities to expand."""
+
+    def doctype(self, *_: object) -> None:
+        raise ValueError("a scanner's answer has no document type")
+
+
+def _parse_xml(data: bytes, where: str) -> ET.Element:
+    if len(data) > MAX_XML:
+        raise LinkError(f"{where} is longer than {MAX_XML} bytes: no eSCL scanner's")
+    try:
+        parser = ET.XMLParser(target=_Builder())  # noqa: S314 - see _Builder
+        parser.feed(data)
+        root: ET.Element = parser.close()
+        return root
+    # LookupError, ValueError: an encoding that there is not, or that expat has not.
+    except (ET.ParseError, LookupError, ValueError) as error:
+        raise LinkError(f"{where} is not XML of a scanner: {error}") from error
+
+
 class EsclScanner:
     """A stack of paper through a network scanner. Close it or use `with`."""
 
@@ -144,10 +192,7 @@ class EsclScanner:
         Raises:
             LinkError: no eSCL scanner answers there.
         """
-        root = self._xml("ScannerCapabilities")
-        names = {"MakeAndModel": PWG, "SerialNumber": PWG, "Version": PWG, "UUID": SCAN}
-        found = {name: root.findtext(f".//{{{space}}}{name}") for name, space in names.items()}
-        return {name: text for name, text in found.items() if text}
+        return parse_capabilities(*self._document("ScannerCapabilities"))
 
     def status(self) -> EsclStatus:
         """Ask for the state; changes nothing.
@@ -155,10 +200,7 @@ class EsclScanner:
         Raises:
             LinkError: no eSCL scanner answers there.
         """
-        root = self._xml("ScannerStatus")
-        return EsclStatus(
-            root.findtext(f"{{{PWG}}}State") or "Unknown", root.findtext(f"{{{SCAN}}}AdfState")
-        )
+        return parse_status(*self._document("ScannerStatus"))
 
     def feed(self) -> tuple[bytes, ...] | None:
         """Scan the next sheet: one image a side; None when the feeder is empty.
@@ -191,8 +233,8 @@ class EsclScanner:
         """Cancel what is left of the job and release the connection."""
         try:
             if self._job is not None and not self._over:
-                self._client.delete(self._job)
-        except httpx.HTTPError:
+                self._send("DELETE", self._job)
+        except LinkError:
             pass  # It is gone, and its job with it.
         finally:
             self._job = None
@@ -218,15 +260,15 @@ class EsclScanner:
         waited = 0.0
         while True:
             answer = self._send("POST", self._at("ScanJobs"), content=self._settings.job())
-            if answer.status_code == 201:
+            if answer.code == 201:
                 return self._job_url(answer)
             status = self.status()
             self._check(status)
-            if answer.status_code == 409 or status.adf == "ScannerAdfEmpty":
+            if answer.code == 409 or status.adf == "ScannerAdfEmpty":
                 return None
-            if answer.status_code != 503:
+            if answer.code != 503:
                 raise LinkError(
-                    f"the scanner at {self._root} refuses the job (HTTP {answer.status_code}): "
+                    f"the scanner at {self._root} refuses the job (HTTP {answer.code}): "
                     "are source, sides and resolution ones that it has?"
                 )
             if waited >= self._settings.busy_s:
@@ -234,11 +276,17 @@ class EsclScanner:
             self._sleep(0.5)
             waited += 0.5
 
-    def _job_url(self, answer: httpx.Response) -> httpx.URL:
-        where = answer.headers.get("location", "")
-        job = self._root.join(where)
-        if not where or job.host != self._root.host:
-            raise LinkError(f"the scanner at {self._root} names no job of its own: {where[:80]!r}")
+    def _job_url(self, answer: _Answer) -> httpx.URL:
+        try:
+            job = self._root.join(answer.location)
+        except httpx.InvalidURL:
+            job = None
+        # What is longer than a path need be would make a URL that httpx refuses later.
+        usable = 0 < len(answer.location) <= _LONGEST_LOCATION
+        if job is None or not usable or job.host != self._root.host:
+            raise LinkError(
+                f"the scanner at {self._root} names no job of its own: {answer.location[:80]!r}"
+            )
         return job
 
     def _page(self) -> bytes | None:
@@ -296,27 +344,27 @@ class EsclScanner:
     def _at(self, name: str) -> httpx.URL:
         return httpx.URL(f"{self._root}/{name}")
 
-    def _send(self, method: str, url: httpx.URL, content: bytes | None = None) -> httpx.Response:
+    def _send(self, method: str, url: httpx.URL, content: bytes | None = None) -> _Answer:
         try:
-            return self._client.request(
+            with self._client.stream(
                 method, url, content=content, headers={"content-type": "text/xml"}
-            )
+            ) as answer:
+                body = bytearray()
+                for part in answer.iter_bytes():
+                    body += part
+                    if len(body) > MAX_XML:
+                        raise LinkError(f"{url} answers with more than {MAX_XML} bytes")
+                return _Answer(answer.status_code, answer.headers.get("location", ""), bytes(body))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise LinkError(
                 f"no eSCL scanner answers at {self._root}: {error or type(error).__name__}. Check "
                 "that it is on, and its address"
             ) from error
 
-    def _xml(self, name: str) -> ET.Element:
+    def _document(self, name: str) -> tuple[bytes, str]:
+        """An answer's bytes and where it came from."""
+        where = f"{self._root}/{name}"
         answer = self._send("GET", self._at(name))
-        if answer.status_code != 200 or len(answer.content) > MAX_XML:
-            raise LinkError(
-                f"{self._root}/{name} is not an eSCL scanner's (HTTP {answer.status_code})"
-            )
-        if b"<!DOCTYPE" in answer.content or b"<!ENTITY" in answer.content:
-            raise LinkError(f"{self._root}/{name}: a scanner's answer has no document type")
-        try:
-            # No document type, so no entities to expand.
-            return ET.fromstring(answer.content)  # noqa: S314
-        except ET.ParseError as error:
-            raise LinkError(f"{self._root}/{name} is not XML: {error}") from error
+        if answer.code != 200:
+            raise LinkError(f"{where} is not an eSCL scanner's (HTTP {answer.code})")
+        return answer.body, where

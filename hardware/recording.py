@@ -195,7 +195,14 @@ def read_recording(path: Path) -> tuple[Seen, ...]:
     Raises:
         RecordingError: no recording, or cut off in the middle of a line or block.
     """
-    data = path.read_bytes()
+    try:
+        return parse_recording(path.read_bytes(), str(path))
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def parse_recording(data: bytes, where: str = "the file") -> tuple[Seen, ...]:
+    """The frames of a recording's bytes, as `read_recording`; `where` is for the message."""
     try:
         if data[:4] == struct.pack("<I", _SECTION):
             return tuple(_packets(data))
@@ -203,9 +210,12 @@ def read_recording(path: Path) -> tuple[Seen, ...]:
         if json.loads(head)["format"] != FORMAT:
             raise ValueError("another format")
         return tuple(_seen(json.loads(line)) for line in lines)
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+    # What JSON can hold: numbers without end, brackets without end, anything for an object.
+    except (
+        ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error
+    ) as error:  # fmt: skip
         raise RecordingError(
-            f"{path} is no recording of `ballotbench monitor`, or is cut off: {error}"
+            f"{where} is no recording of `ballotbench monitor`, or is cut off: {error}"
         ) from error
 
 

@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,7 @@ WORDS = {
     11: "access_denied",
 }
 _GOOD = 5
-_PAGE_DONE = re.compile(r"Scanned page \d+\. \(scanner status = (\d+)\)")
+_PAGE_DONE = re.compile(r"Scanned page [0-9]+\. \(scanner status = ([0-9]{1,4})\)")
 #: What SANE's `sane_strstatus` says, where a stack ends before a page begins.
 _ENDS = {
     "document feeder out of documents": "no_paper",
@@ -132,8 +133,48 @@ def list_scanners(*, timeout_s: float = 60.0) -> tuple[SaneDevice, ...]:
         )
     except subprocess.TimeoutExpired as error:
         raise LinkError(f"SANE did not list its scanners in {timeout_s:g} s") from error
-    rows = [line.split("\t") for line in found.stdout.splitlines()]
+    return parse_devices(found.stdout)
+
+
+def parse_devices(text: str) -> tuple[SaneDevice, ...]:
+    """`scanimage --formatted-device-list` with a tab between name, vendor, model and kind; lines
+    of another form (a driver's own words) are left out."""
+    rows = [line.split("\t") for line in text.splitlines()]
     return tuple(SaneDevice(*row) for row in rows if len(row) == 4)
+
+
+def page_status(line: str) -> int | None:
+    """The `SANE_Status` with which a page ended, where this line of `scanimage` tells it."""
+    done = _PAGE_DONE.search(line)
+    return None if done is None else int(done.group(1))
+
+
+def check_end(device: str, code: int, said: Sequence[str], pages: int) -> None:
+    """`scanimage` is over: the paper is, or something is wrong and raised.
+
+    Args:
+        device: its name, for the message.
+        code: the program's exit code.
+        said: its last lines.
+        pages: how many came.
+
+    Raises:
+        FeederError: jam, cover open, ….
+        LinkError: the scanner is gone, busy or refuses a setting.
+    """
+    last = " ".join(said[-4:])
+    for text, word in _ENDS.items():
+        if text in last.lower():
+            if word == "no_paper":
+                return
+            raise FeederError(f"the scanner reports {word}: clear it and start again")
+    if code == 0 and pages and "Batch terminated" in last:
+        return
+    reason = next((line for line in reversed(said) if "scanimage:" in line), last)
+    raise LinkError(
+        f"the scanner {device} cannot be used: "
+        f"{reason.removeprefix('scanimage:').strip() or 'scanimage ended'}"
+    )
 
 
 class SaneScanner:
@@ -219,10 +260,9 @@ class SaneScanner:
         self._press_return()
         until = time.monotonic() + self._settings.page_s
         while (line := self._line(self._process.stderr, until)) is not None:
-            done = _PAGE_DONE.search(line)
-            if done is None:
+            status = page_status(line)
+            if status is None:
                 continue
-            status = int(done.group(1))
             number = self._pages + 1
             if status != _GOOD:
                 word = WORDS.get(status, f"status_{status}")
@@ -237,7 +277,7 @@ class SaneScanner:
             if self._line(self._process.stdout, until) is None:
                 break
             return self._read(number)
-        self._check_end()
+        check_end(self._settings.device, self._process.wait(), self._said, self._pages)
         return None
 
     def _press_return(self) -> None:
@@ -277,22 +317,6 @@ class SaneScanner:
         if not data.startswith(b"\x89PNG"):
             raise FeederError(f"page {number} is no image: the scanner gave {len(data)} bytes")
         return data
-
-    def _check_end(self) -> None:
-        """The program is over: the paper is, or something is wrong and raised."""
-        code, said = self._process.wait(), " ".join(self._said[-4:])
-        for text, word in _ENDS.items():
-            if text in said.lower():
-                if word == "no_paper":
-                    return
-                raise FeederError(f"the scanner reports {word}: clear it and start again")
-        if code == 0 and self._pages and "Batch terminated" in said:
-            return
-        reason = next((line for line in reversed(self._said) if "scanimage:" in line), said)
-        raise LinkError(
-            f"the scanner {self._settings.device} cannot be used: "
-            f"{reason.removeprefix('scanimage:').strip() or 'scanimage ended'}"
-        )
 
 
 def _program() -> str:

@@ -281,6 +281,9 @@ def is_whole(data: bytes) -> bool:
     return True
 
 
+#: Pages that a TIFF may have, strips of all pages, entries of a directory: crafted directories
+#: that lie in one another would else take hours.
+_MOST_PAGES, _MOST_STRIPS, _MOST_ENTRIES = 1000, 1_000_000, 4096
 #: Bytes of a value of each TIFF type.
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}
 _STRIPS = {273: 279, 324: 325}
@@ -291,9 +294,13 @@ def _tiff_is_whole(data: bytes) -> bool:
     try:
         place = struct.unpack_from(f"{order}I", data, 4)[0]
         seen: set[int] = set()
+        strips = 0
         while place and place not in seen:
             seen.add(place)
             values = _tiff_directory(data, order, place)
+            strips += sum(map(len, values.values()))
+            if len(seen) > _MOST_PAGES or strips > _MOST_STRIPS:
+                return False
             for offsets, counts in _STRIPS.items():
                 ends = zip(values.get(offsets, ()), values.get(counts, ()), strict=False)
                 if any(start + size > len(data) for start, size in ends):
@@ -306,15 +313,18 @@ def _tiff_is_whole(data: bytes) -> bool:
 
 
 def _tiff_directory(data: bytes, order: str, place: int) -> dict[int, tuple[int, ...]]:
-    values = {}
-    for k in range(struct.unpack_from(f"{order}H", data, place)[0]):
+    values: dict[int, tuple[int, ...]] = {}
+    entries = struct.unpack_from(f"{order}H", data, place)[0]
+    if entries > _MOST_ENTRIES:
+        raise IndexError
+    for k in range(entries):
         at = place + 2 + 12 * k
         tag, kind, count = struct.unpack_from(f"{order}HHI", data, at)
-        if tag not in _STRIPS and tag not in _STRIPS.values():
+        if tag in values or (tag not in _STRIPS and tag not in _STRIPS.values()):
             continue
         size = _TIFF_SIZES.get(kind, 1) * count
         where = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, at + 8)[0]
-        if where + size > len(data):
+        if where + size > len(data) or count > _MOST_STRIPS:
             raise IndexError
         letter = {3: "H", 4: "I"}.get(kind, "B")
         values[tag] = struct.unpack_from(f"{order}{count}{letter}", data, where)
