@@ -112,14 +112,50 @@ class ScreenRules(_Table):
     left_record: Literal["spoil", "cast"] = "spoil"
 
 
-class SeatRules(_Table):
-    """How list seats are allotted; `threshold_percent` is of those who voted."""
+class SeatQuota(_Table):
+    """A share of a list's seats that is to go to members of stated groups (SEED-07).
 
-    method: Literal["hare_largest_remainder", "plurality"]
+    `groups` are words of the file of list members ("women", "youth", "disability");
+    `share_percent` of each list's seats, rounded up, are to go to people of any of them.
+    `effect` "report" only says whether it is met; "replace_last" gives the seats of the last
+    members outside the groups to the next ones inside.
+    """
+
+    id: str
+    groups: tuple[str, ...] = Field(min_length=1)
+    share_percent: str = Field(pattern=r"^\d{1,2}(\.\d{1,6})?$|^100$")
+    effect: Literal["report", "replace_last"] = "report"
+    title: dict[str, str]
+    article: str = ""
+
+
+class SeatRules(_Table):
+    """How seats are won.
+
+    `method`: how list seats are allotted ("plurality": the profile has none);
+    `threshold_percent` is of `threshold_of`: those who voted, or the votes for lists.
+    `candidates`: how a candidate contest is won; "two_round" asks for more than
+    `majority_percent` of those who voted, else the two leading go on. `tie`: who goes first
+    among equals. `quotas`: shares of seats for stated groups.
+    """
+
+    method: Literal[
+        "hare_largest_remainder",
+        "droop_largest_remainder",
+        "hagenbach_bischoff",
+        "dhondt",
+        "sainte_lague",
+        "modified_sainte_lague",
+        "plurality",
+    ]
     list_seats: int = Field(ge=0)
     threshold_percent: str = Field(default="0", pattern=r"^\d{1,2}(\.\d{1,6})?$")
+    threshold_of: Literal["voted", "list_votes"] = "voted"
+    candidates: Literal["plurality", "two_round"] = "plurality"
+    majority_percent: str = Field(default="50", pattern=r"^\d{1,2}(\.\d{1,6})?$")
     single_mandate_districts: int = Field(default=0, ge=0)
     tie: Literal["earlier_registration", "lot"] = "lot"
+    quotas: tuple[SeatQuota, ...] = ()
     article: str = ""
 
 

@@ -1,11 +1,13 @@
-"""Seats from votes: Hare quota with largest remainders, and first past the post.
+"""List seats from votes: largest remainders and highest averages, and first past the post.
 
-List seats follow the Constitutional Law on Elections of Kazakhstan, art. 97-1, as stated
-in SEED-07: lists over the threshold of *those who voted* are admitted; their votes are
-summed and divided by the seats (the first quotient); each list's votes divided by it give
-whole seats; the rest go to the largest remainders, equal ones to the earlier registered.
-Votes are `int`, quotients and remainders `Fraction`: nothing is rounded. Every tie is
-reported; one that the rule cannot break leaves its seats undecided, never guessed.
+Kazakhstan's rule is the Hare quota with largest remainders (Constitutional Law on
+Elections, art. 97-1, as stated in SEED-07): lists over the threshold of *those who voted*
+are admitted; their votes are summed and divided by the seats (the first quotient); each
+list's votes divided by it give whole seats; the rest go to the largest remainders, equal
+ones to the earlier registered. The other methods differ in the quota, or give seats one by
+one to the highest average (`tally.averages`). Votes are `int`, quotients and remainders
+`Fraction`: nothing is rounded. Every tie is reported; one that the rule cannot break
+leaves its seats undecided, never guessed.
 """
 
 from __future__ import annotations
@@ -14,11 +16,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from tally.averages import DIVISORS, highest_averages
 from tally.errors import SeatError
+from tally.lots import Lot
+from tally.ties import Tie, TieBreaker, TieRule
 
-TieRule = Literal["earlier_registration", "lot"]
+__all__ = [
+    "MAX_SEATS",
+    "MAX_VOTES",
+    "METHODS",
+    "ListMethod",
+    "ListSeats",
+    "ThresholdRule",
+    "Tie",
+    "TieRule",
+    "Winners",
+    "allot_list_seats",
+    "decimal_text",
+    "first_past_the_post",
+    "parse_percent",
+]
+
+#: Quotas with largest remainders: Hare, votes ÷ seats; Droop, the next whole number over
+#: votes ÷ (seats + 1); Hagenbach-Bischoff, votes ÷ (seats + 1) as it is. Highest averages:
+#: D'Hondt (divisors 1, 2, 3 …), Sainte-Laguë (1, 3, 5 …), modified (1.4, 3, 5 …).
+ListMethod = Literal[
+    "hare_largest_remainder",
+    "droop_largest_remainder",
+    "hagenbach_bischoff",
+    "dhondt",
+    "sainte_lague",
+    "modified_sainte_lague",
+]
+METHODS: tuple[str, ...] = get_args(ListMethod)
+
 #: Whether a list that has exactly the threshold is admitted ("at_least") or not ("over").
 ThresholdRule = Literal["over", "at_least"]
 
@@ -28,26 +61,13 @@ MAX_SEATS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tie:
-    """Equal claims to `at_stake` seats.
-
-    `among` are the equal claimants, `chosen` those the rule gave a seat (empty while a lot
-    or a registration order is awaited), `rule` says how in plain words.
-    """
-
-    among: tuple[str, ...]
-    at_stake: int
-    chosen: tuple[str, ...]
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
 class ListSeats:
     """An allotment. `sum(seats.values()) + undecided == total` always.
 
     `seats` has every list (0 for those below the threshold); `whole` and `remainders`
-    (in seats, 0 ≤ r < 1) only the admitted ones. `quotient` is votes a seat, None where no
-    list is admitted. `notes` are plain sentences a reader should see.
+    (in quotas, 0 ≤ r < 1) only the admitted ones, and none where seats go by averages.
+    `quotient` is votes a seat: the quota, or the average that won the last seat; None where
+    no list is admitted. `notes` are plain sentences a reader should see.
     """
 
     total: int
@@ -62,11 +82,13 @@ class ListSeats:
     ties: tuple[Tie, ...]
     undecided: int
     notes: tuple[str, ...]
+    method: str = "hare_largest_remainder"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; exact numbers as "a/b" with a decimal beside them for people."""
         return {
             "seats": self.seats,
+            "method": self.method,
             "total": self.total,
             "voted": self.voted,
             "threshold_votes": str(self.threshold_votes),
@@ -77,15 +99,7 @@ class ListSeats:
             "whole": self.whole,
             "remainders": {k: str(v) for k, v in self.remainders.items()},
             "remainders_decimal": {k: decimal_text(v) for k, v in self.remainders.items()},
-            "ties": [
-                {
-                    "among": list(t.among),
-                    "at_stake": t.at_stake,
-                    "chosen": list(t.chosen),
-                    "rule": t.rule,
-                }
-                for t in self.ties
-            ],
+            "ties": [tie.as_json() for tie in self.ties],
             "undecided": self.undecided,
             "notes": list(self.notes),
         }
@@ -135,8 +149,10 @@ def allot_list_seats(
     threshold_rule: ThresholdRule = "over",
     registration_order: Mapping[str, int] | None = None,
     tie: TieRule = "earlier_registration",
+    method: ListMethod = "hare_largest_remainder",
+    lot: Lot | None = None,
 ) -> ListSeats:
-    """Allot `seats` to lists by the Hare quota and largest remainders (SEED-07).
+    """Allot `seats` to lists; by the Hare quota and largest remainders (SEED-07) if not told.
 
     Args:
         votes: votes of every list; "against all" and invalid ballots are not lists.
@@ -145,12 +161,17 @@ def allot_list_seats(
         threshold_percent: e.g. "5".
         threshold_rule: whether exactly the threshold is enough.
         registration_order: list → rank (1 is earliest), for breaking ties.
-        tie: the rule for equal remainders.
+        tie: the rule for equal remainders or averages.
+        method: one of `METHODS`.
+        lot: the public lot, where the rule is one.
 
     Raises:
         SeatError: negative or fractional votes, more votes than voters, no lists.
     """
     _check(votes, voted, seats)
+    if method not in METHODS:
+        raise SeatError(f"method {method!r} is not known; known: {', '.join(METHODS)}")
+    breaker = TieBreaker(tie, registration_order or {}, lot)
     bar = parse_percent(threshold_percent) * voted
     passes = [
         n for n, v in votes.items() if (v > bar or (threshold_rule == "at_least" and v == bar))
@@ -169,79 +190,115 @@ def allot_list_seats(
         if not admitted:
             notes.append("no list is over the threshold: no seat can be allotted")
         return ListSeats(
-            seats, voted, bar, admitted, excluded, None, {}, {}, result, (), seats, tuple(notes)
+            seats,
+            voted,
+            bar,
+            admitted,
+            excluded,
+            None,
+            {},
+            {},
+            result,
+            (),
+            seats,
+            tuple(notes),
+            method,
         )
     if len(admitted) == 1:
         notes.append(
             f"only {admitted[0]} is over the threshold; if the law admits a second list in "
             "such a case, that is for the commission to decide"
         )
-    # votes ÷ (total ÷ seats), kept in integers: whole seats and the remainder over total.
-    divided = {n: divmod(votes[n] * seats, total_votes) for n in admitted}
-    whole = {n: q for n, (q, _) in divided.items()}
-    remainders = {n: Fraction(r, total_votes) for n, (_, r) in divided.items()}
-    result.update(whole)
-    ties, undecided = _give_rest(
-        result, remainders, seats - sum(whole.values()), registration_order or {}, tie
-    )
+    whole: dict[str, int] = {}
+    remainders: dict[str, Fraction] = {}
+    if method in DIVISORS:
+        given = highest_averages({n: votes[n] for n in admitted}, seats, DIVISORS[method], breaker)
+        result.update(given.seats)
+        quotient: Fraction | None = given.last
+        ties, undecided = given.ties, given.undecided
+    else:
+        quotient = _quota(method, total_votes, seats)
+        divided = {n: divmod(Fraction(votes[n]), quotient) for n in admitted}
+        whole = {n: int(q) for n, (q, _) in divided.items()}
+        remainders = {n: r / quotient for n, (_, r) in divided.items()}
+        ties, undecided = _largest_remainders(result, whole, remainders, seats, breaker)
+        if undecided and not ties:
+            notes.append("more seats than the votes can fill by this quota")
     return ListSeats(
         total=seats,
         voted=voted,
         threshold_votes=bar,
         admitted=admitted,
         excluded=excluded,
-        quotient=Fraction(total_votes, seats),
+        quotient=quotient,
         whole=whole,
         remainders=remainders,
         seats=result,
         ties=ties,
         undecided=undecided,
         notes=tuple(notes),
+        method=method,
     )
 
 
-def _give_rest(
+def _quota(method: str, votes: int, seats: int) -> Fraction:
+    if method == "droop_largest_remainder":
+        return Fraction(votes // (seats + 1) + 1)
+    if method == "hagenbach_bischoff":
+        return Fraction(votes, seats + 1)
+    return Fraction(votes, seats)
+
+
+def _largest_remainders(
     result: dict[str, int],
+    whole: Mapping[str, int],
     remainders: Mapping[str, Fraction],
-    rest: int,
-    order: Mapping[str, int],
-    rule: TieRule,
+    seats: int,
+    breaker: TieBreaker,
 ) -> tuple[tuple[Tie, ...], int]:
-    """Give the remaining seats to the largest remainders; the ties met and seats left over."""
+    """Whole quotas, then the largest remainders; the ties met and the seats left over."""
+    rest = seats - sum(whole.values())
+    firm = dict(whole)
+    if rest < 0:
+        # Hagenbach-Bischoff where every list has whole quotas: one seat too many, so the
+        # last seat of each is an equal claim.
+        firm = {n: q - 1 for n, q in whole.items()}
+        remainders = dict.fromkeys(whole, Fraction(1))
+        rest = seats - sum(firm.values())
+    result.update(firm)
     ties: list[Tie] = []
     for value in sorted(set(remainders.values()), reverse=True):
         group = sorted(n for n, r in remainders.items() if r == value)
         if rest <= 0:
             break
-        if len(group) <= rest:
-            for name in group:
-                result[name] += 1
-            rest -= len(group)
-            continue
-        ranks = [order[n] for n in group if n in order]
-        known = len(ranks) == len(group) and len(set(ranks)) == len(ranks)
-        if rule == "earlier_registration" and known:
-            chosen = tuple(sorted(group, key=lambda n: order[n])[:rest])
-            for name in chosen:
-                result[name] += 1
-            ties.append(Tie(tuple(group), rest, chosen, "equal remainders: earlier registration"))
-            return tuple(ties), 0
-        why = (
-            "equal remainders: to be decided by lot"
-            if rule == "lot"
-            else "equal remainders: the order of registration is not known"
-        )
-        ties.append(Tie(tuple(group), rest, (), why))
-        return tuple(ties), rest
+        chosen: tuple[str, ...] = tuple(group)
+        if len(group) > rest:
+            ties.append(breaker.settle(group, rest, "equal remainders"))
+            chosen = ties[-1].chosen
+        for name in chosen:
+            result[name] += 1
+        if len(group) > rest:
+            return tuple(ties), rest - len(chosen)
+        rest -= len(group)
     return tuple(ties), rest
 
 
 @dataclass(frozen=True, slots=True)
 class Winners:
-    """First past the post: `elected` ids in order of votes, `tie` for an undecided rest."""
+    """Who is elected, in order of votes; `tie` where votes were equal at the last seat;
+    `second_round` who goes on, where the law asks for a majority and none had it."""
 
     elected: tuple[str, ...]
     tie: Tie | None
+    second_round: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "elected": list(self.elected),
+            "tie": None if self.tie is None else self.tie.as_json(),
+            "second_round": list(self.second_round),
+        }
 
 
 def first_past_the_post(
@@ -250,16 +307,18 @@ def first_past_the_post(
     seats: int = 1,
     registration_order: Mapping[str, int] | None = None,
     tie: TieRule = "lot",
+    lot: Lot | None = None,
 ) -> Winners:
     """The `seats` options with the most votes (SEED-07: single-mandate districts).
 
+    So also n-of-m contests and approval voting: they differ in how many marks a voter has.
     Options without a vote are never elected. Equal votes at the last seat are always
-    reported; they are decided only by a known order of registration under that rule.
+    reported; they are decided only by the rule: a known order of registration, a public lot.
     `votes` has candidates alone, not "against all".
     """
     elected: list[str] = []
     rest = seats
-    order = registration_order or {}
+    breaker = TieBreaker(tie, registration_order or {}, lot)
     for value in sorted({v for v in votes.values() if v > 0}, reverse=True):
         group = sorted(n for n, v in votes.items() if v == value)
         if rest <= 0:
@@ -268,12 +327,6 @@ def first_past_the_post(
             elected += group
             rest -= len(group)
             continue
-        ranks = {order[n] for n in group if n in order}
-        if tie == "earlier_registration" and len(ranks) == len(group):
-            chosen = tuple(sorted(group, key=lambda n: order[n])[:rest])
-            return Winners(
-                (*elected, *chosen),
-                Tie(tuple(group), rest, chosen, "equal votes: earlier registration"),
-            )
-        return Winners(tuple(elected), Tie(tuple(group), rest, (), "equal votes: undecided"))
+        met = breaker.settle(group, rest, "equal votes")
+        return Winners((*elected, *met.chosen), met)
     return Winners(tuple(elected), None)

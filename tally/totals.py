@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from election.model import WRITE_IN_PREFIX, Contest, Election
-from election.profile import Profile
+from election.profile import Profile, SeatRules
 from tally.figures import ContestFigures, PrecinctTotals, StyleFigures
+from tally.lots import Lot
+from tally.majority import MajorityRule, first_round
 from tally.paper import contests_in
-from tally.seats import ListSeats, Winners, allot_list_seats, first_past_the_post
+from tally.seats import (
+    METHODS,
+    ListMethod,
+    ListSeats,
+    Winners,
+    allot_list_seats,
+    first_past_the_post,
+    parse_percent,
+)
+from tally.ties import TieBreaker
 from tally.verification import VerifiedPackage
 
 
@@ -123,28 +134,18 @@ class Outcome:
         """Plain values."""
         return {
             "lists": {c: seats.as_json() for c, seats in self.lists.items()},
-            "winners": {
-                c: {
-                    "elected": list(w.elected),
-                    "tie": None
-                    if w.tie is None
-                    else {
-                        "among": list(w.tie.among),
-                        "at_stake": w.tie.at_stake,
-                        "chosen": list(w.tie.chosen),
-                        "rule": w.tie.rule,
-                    },
-                }
-                for c, w in self.winners.items()
-            },
+            "winners": {c: w.as_json() for c, w in self.winners.items()},
             "notes": list(self.notes),
         }
 
 
-def outcome(totals: ElectionTotals, election: Election, profile: Profile) -> Outcome:
+def outcome(
+    totals: ElectionTotals, election: Election, profile: Profile, *, lot: Lot | None = None
+) -> Outcome:
     """Seats and winners by the profile's seat rules (SEED-07, NVT-18).
 
-    "Against all" is a vote of those who voted but takes no seat.
+    "Against all" is a vote of those who voted but takes no seat. `lot` settles ties where
+    the rule is a lot and it has been drawn.
     """
     lists: dict[str, ListSeats] = {}
     winners: dict[str, Winners] = {}
@@ -160,22 +161,49 @@ def outcome(totals: ElectionTotals, election: Election, profile: Profile) -> Out
         if aside := figures["needs_review"]:
             sheets = "1 sheet is" if aside == 1 else f"{aside} sheets are"
             notes.append(f"{contest.id}: {sheets} set aside for a person and not in these votes")
-        if contest.kind == "party_list" and profile.seats.method == "hare_largest_remainder":
+        if contest.kind == "party_list" and profile.seats.method in METHODS:
+            cast_for_lists = sum(votes.values())
             lists[contest.id] = allot_list_seats(
                 votes,
-                voted=max(figures["ballots"], sum(votes.values())),
+                voted=cast_for_lists
+                if profile.seats.threshold_of == "list_votes"
+                else max(figures["ballots"], cast_for_lists),
+                method=cast(ListMethod, profile.seats.method),
+                lot=lot,
                 seats=contest.seats if contest.seats > 1 else profile.seats.list_seats,
                 threshold_percent=profile.seats.threshold_percent,
                 registration_order=order,
                 tie=profile.seats.tie,
             )
         elif contest.kind == "candidate":
-            winners[contest.id] = first_past_the_post(
-                votes, seats=contest.seats, registration_order=order, tie=profile.seats.tie
-            )
+            winners[contest.id] = _won(contest, figures, votes, profile.seats, order, lot)
+            if going := winners[contest.id].second_round:
+                notes.append(f"{contest.id}: second round between {' and '.join(going)}")
             if contest.write_ins:
                 notes.append(f"{contest.id}: names written in are not compared with candidates")
     return Outcome(lists, winners, tuple(notes))
+
+
+def _won(
+    contest: Contest,
+    figures: ContestFigures,
+    votes: Mapping[str, int],
+    rules: SeatRules,
+    order: Mapping[str, int],
+    lot: Lot | None,
+) -> Winners:
+    if rules.candidates == "two_round" and contest.seats == 1:
+        found = first_round(
+            votes,
+            base=max(figures["ballots"], sum(votes.values())),
+            rule=MajorityRule(share=parse_percent(rules.majority_percent)),
+            breaker=TieBreaker(rules.tie, order, lot),
+        )
+        won = () if found.elected is None else (found.elected,)
+        return Winners(won, found.tie, found.second_round)
+    return first_past_the_post(
+        votes, seats=contest.seats, registration_order=order, tie=rules.tie, lot=lot
+    )
 
 
 def _candidates(contest: Contest, votes: Mapping[str, int]) -> dict[str, int]:

@@ -22,5 +22,6 @@ COMMANDS: tuple[str, ...] = (
     "verify",
     "tally",
     "seats",
+    "winners",
     "reconcile",
 )
