@@ -186,6 +186,14 @@ class Election(_Model):
     def _precincts(self) -> dict[str, Precinct]:
         return {precinct.id: precinct for precinct in self.precincts}
 
+    @cached_property
+    def _styles_of(self) -> dict[str, tuple[BallotStyle, ...]]:
+        found: dict[str, list[BallotStyle]] = {precinct.id: [] for precinct in self.precincts}
+        for style in self.ballot_styles:
+            for precinct_id in style.precincts:
+                found.setdefault(precinct_id, []).append(style)
+        return {precinct_id: tuple(styles) for precinct_id, styles in found.items()}
+
     def contest(self, contest_id: str) -> Contest:
         """The contest of this id. Raises KeyError."""
         return self._contests[contest_id]
@@ -204,7 +212,7 @@ class Election(_Model):
 
     def precinct_styles(self, precinct_id: str) -> tuple[BallotStyle, ...]:
         """The ballot styles handed out in a precinct."""
-        return tuple(s for s in self.ballot_styles if precinct_id in s.precincts)
+        return self._styles_of.get(precinct_id, ())
 
     def style_languages(self, style_id: str) -> tuple[str, ...]:
         """The languages printed on a ballot style."""

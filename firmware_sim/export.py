@@ -67,7 +67,13 @@ def package_files(
     totals = count_records(election, records, figures.precinct_id)
     check_issued(election, figures.precinct_id, figures.issued)
     created = figures.created.astimezone(UTC).replace(microsecond=0)
-    report = cvr_report(election, records, device_id=figures.device_id, created=created)
+    report = cvr_report(
+        election,
+        records,
+        device_id=figures.device_id,
+        created=created,
+        precinct_id=figures.precinct_id,
+    )
     files = {
         package.TOTALS: package.to_json_bytes(totals),
         package.PROTOCOL: package.to_json_bytes(protocol_of(election, figures, totals)),

@@ -14,7 +14,7 @@ cannot collide. `UniqueId` is the record's random id. Nothing tells time or orde
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import pairwise
@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import jsonschema
 
-from election.model import WRITE_IN_PREFIX, Contest, ContestOption, Election
+from election.model import WRITE_IN_PREFIX, Contest, ContestOption, Election, Precinct
 from scanner.reading import ContestReading, ContestStatus
 from scanner.record import CastVoteRecord, RecordError
 
@@ -47,6 +47,7 @@ def cvr_report(
     *,
     device_id: str,
     created: datetime,
+    precinct_id: str | None = None,
 ) -> dict[str, Any]:
     """A `CVR.CastVoteRecordReport` of JSON types, its CVRs in record-id order.
 
@@ -55,6 +56,8 @@ def cvr_report(
         records: the records, in any order.
         device_id: what read the sheets; becomes the reporting device.
         created: when the report (not any record) was made; with a time zone.
+        precinct_id: describe only this precinct and its contests: a nation's definition has
+            thousands of others. Records of another precinct are then refused.
 
     Raises:
         RecordError: a record of another election, an unknown contest or option, one id
@@ -68,6 +71,7 @@ def cvr_report(
     for before, after in pairwise(ordered):
         if before.record_id == after.record_id:
             raise RecordError(f"record id {after.record_id} occurs twice. Keep one record a sheet")
+    contests, precincts = _described(election, precinct_id)
     report: dict[str, Any] = {
         "@type": "CVR.CastVoteRecordReport",
         "Version": CDF_VERSION,
@@ -82,13 +86,29 @@ def cvr_report(
                 "SerialNumber": device_id,
             }
         ],
-        "Election": [_election(election, language)],
-        "GpUnit": _gp_units(election, language),
+        "Election": [_election(election, contests, language)],
+        "GpUnit": _gp_units(election, precincts, language),
     }
-    if parties := _parties(election, language):
+    if parties := _parties(contests, language):
         report["Party"] = parties
     report["CVR"] = [cvr_entry(record, election, device) for record in ordered]
+    strange = next((r for r in ordered if r.precinct_id not in (None, precinct_id)), None)
+    if precinct_id is not None and strange is not None:
+        raise RecordError(f"record {strange.record_id} is not of precinct {precinct_id}")
     return report
+
+
+def _described(
+    election: Election, precinct_id: str | None
+) -> tuple[tuple[Contest, ...], tuple[Precinct, ...]]:
+    if precinct_id is None:
+        return election.contests, election.precincts
+    try:
+        precinct = election.precinct(precinct_id)
+    except KeyError as error:
+        raise RecordError(f"precinct {precinct_id!r} is not defined") from error
+    here = {c for style in election.precinct_styles(precinct_id) for c in style.contests}
+    return tuple(c for c in election.contests if c.id in here), (precinct,)
 
 
 def validate_report(report: Mapping[str, Any]) -> list[str]:
@@ -153,14 +173,14 @@ _REFERENCES = frozenset(
 # --- the election -------------------------------------------------------------------
 
 
-def _election(election: Election, language: str) -> dict[str, Any]:
+def _election(election: Election, contests: Sequence[Contest], language: str) -> dict[str, Any]:
     data: dict[str, Any] = {
         "@type": "CVR.Election",
         "@id": f"election/{election.id}",
         "Name": _say(election.title, language),
         "ElectionScopeId": "scope",
         "Code": [_code("ballotbench-election-hash", election.hash)],
-        "Contest": [_contest(contest, language) for contest in election.contests],
+        "Contest": [_contest(contest, language) for contest in contests],
     }
     candidates = [
         {
@@ -168,7 +188,7 @@ def _election(election: Election, language: str) -> dict[str, Any]:
             "@id": f"candidate/{contest.id}/{option.id}",
             "Name": _say(option.name, language),
         }
-        for contest in election.contests
+        for contest in contests
         if contest.kind == "candidate"
         for option in contest.options
         if option.kind == "choice"
@@ -178,21 +198,23 @@ def _election(election: Election, language: str) -> dict[str, Any]:
     return data
 
 
-def _parties(election: Election, language: str) -> list[dict[str, Any]]:
+def _parties(contests: Sequence[Contest], language: str) -> list[dict[str, Any]]:
     return [
         {
             "@type": "CVR.Party",
             "@id": f"party/{contest.id}/{option.id}",
             "Name": _say(option.name, language),
         }
-        for contest in election.contests
+        for contest in contests
         if contest.kind == "party_list"
         for option in contest.options
         if option.kind == "choice"
     ]
 
 
-def _gp_units(election: Election, language: str) -> list[dict[str, Any]]:
+def _gp_units(
+    election: Election, precincts: Sequence[Precinct], language: str
+) -> list[dict[str, Any]]:
     scope = {
         "@type": "CVR.GpUnit",
         "@id": "scope",
@@ -200,7 +222,7 @@ def _gp_units(election: Election, language: str) -> list[dict[str, Any]]:
         "OtherType": "election-scope",
         "Name": _say(election.title, language),
     }
-    precincts = [
+    units = [
         {
             "@type": "CVR.GpUnit",
             "@id": f"precinct/{precinct.id}",
@@ -208,9 +230,9 @@ def _gp_units(election: Election, language: str) -> list[dict[str, Any]]:
             "Name": _say(precinct.name, language),
             "Code": [_code("ballotbench-precinct", precinct.id)],
         }
-        for precinct in election.precincts
+        for precinct in precincts
     ]
-    return [scope, *precincts]
+    return [scope, *units]
 
 
 def _contest(contest: Contest, language: str) -> dict[str, Any]:
