@@ -19,6 +19,7 @@ and CMS are checked with stock tools after unpacking (NVT-11, NVT-13):
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -46,6 +47,8 @@ TOTALS = "totals.json"
 DEVICE = "device.json"
 FIRMWARE = "firmware.json"
 CVR_REPORT = "cvrs/report.json"
+#: The same report compressed (RFC 1952), where a nation's records are kept: one of the two.
+CVR_REPORT_GZ = "cvrs/report.json.gz"
 CVR_PARQUET = "cvrs.parquet"
 EVENTS = "log/events.jsonl"
 #: Only in the package of a replacement device: `firmware_sim.medium.join`.
@@ -56,8 +59,8 @@ EEL = "log/eel.json"
 #: What no check sum and no list of files can cover.
 _NOT_SUMMED = (SUMS, SIGNATURE, SECOND_SIGNATURE)
 
-#: What a package must hold beside `SHA256SUMS` and its signature.
-REQUIRED = (MANIFEST, PROTOCOL, TOTALS, DEVICE, CVR_REPORT, CVR_PARQUET, EVENTS)
+#: What a package must hold beside `SHA256SUMS` and its signature, and one form of the report.
+REQUIRED = (MANIFEST, PROTOCOL, TOTALS, DEVICE, CVR_PARQUET, EVENTS)
 
 MANIFEST_FORMAT = "ballotbench-package/1"
 
@@ -65,6 +68,8 @@ MANIFEST_FORMAT = "ballotbench-package/1"
 #: so this is some 100,000 sheets in one precinct.
 MAX_PACKAGE_BYTES = 256 * 1024 * 1024
 MAX_FILES = 64
+#: Largest report taken out of its compressed form, bytes: 100,000 sheets and more.
+MAX_REPORT_BYTES = 512 * 1024 * 1024
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
@@ -118,11 +123,38 @@ class ResultsPackage:
             raise PackageError(f"{self.name}: has no {name}")
         return parse_document(self.files[name], name, where=self.name)
 
+    def cvr_report(self) -> dict[str, Any]:
+        """The cast vote records as NIST's report, from whichever form the package has.
+
+        Raises:
+            PackageError: it is not JSON, or not what it was compressed to be.
+        """
+        if CVR_REPORT in self.files:
+            return self.document(CVR_REPORT)
+        data = _decompressed(self.files[CVR_REPORT_GZ], f"{self.name}: {CVR_REPORT_GZ}")
+        return parse_document(data, CVR_REPORT, where=self.name)
+
 
 def to_json_bytes(value: Any) -> bytes:
     """The one JSON form used in packages: UTF-8, sorted keys, two spaces, a final newline."""
     text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False)
     return text.encode() + b"\n"
+
+
+def compressed(data: bytes) -> bytes:
+    """RFC 1952 with no time and no name in it: the same bytes every time."""
+    return gzip.compress(data, compresslevel=6, mtime=0)
+
+
+def _decompressed(data: bytes, where: str) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            content = stream.read(MAX_REPORT_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise PackageError(f"{where}: is not gzip: {error}") from error
+    if len(content) > MAX_REPORT_BYTES:
+        raise PackageError(f"{where}: holds more than {MAX_REPORT_BYTES // 2**20} MiB")
+    return content
 
 
 def sums_of(files: Mapping[str, bytes]) -> bytes:
@@ -149,6 +181,8 @@ def build_package(
     for name in REQUIRED:
         if name not in whole:
             raise PackageError(f"a results package needs {name}")
+    if (CVR_REPORT in whole) == (CVR_REPORT_GZ in whole):
+        raise PackageError(f"a results package needs {CVR_REPORT} or {CVR_REPORT_GZ}")
     _check_names(list(whole), "the results package")
     whole[SUMS] = sums_of(whole)
     whole[SIGNATURE] = sign(whole[SUMS])
@@ -169,6 +203,10 @@ def read_package(data: bytes, name: str) -> ResultsPackage:
     for required in (*REQUIRED, SUMS, SIGNATURE):
         if required not in files:
             raise PackageError(f"{name}: {required} is missing from the package")
+    if CVR_REPORT not in files and CVR_REPORT_GZ not in files:
+        raise PackageError(f"{name}: {CVR_REPORT} is missing from the package")
+    if CVR_REPORT in files and CVR_REPORT_GZ in files:
+        raise PackageError(f"{name}: holds the cast vote records twice")
     _compare_sums(files, name)
     rebuilt = _zip(files)
     if rebuilt != data:

@@ -363,7 +363,7 @@ def _why_inconsistent(
     recounted = count_records(election, records, precinct)
     if totals != recounted:
         return f"{TOTALS} is not what the records add up to: {_first_difference(totals, recounted)}"
-    report = package.document(CVR_REPORT)
+    report = package.cvr_report()
     again = cvr_report(
         election,
         records,
