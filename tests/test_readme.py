@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from firmware_sim import trust
-from firmware_sim.package import REQUIRED, SIGNATURE, SUMS, build_package
+from firmware_sim.package import CVR_REPORT, SIGNATURE, SUMS, build_package
+from firmware_sim.package import REQUIRED as NEEDED
 from hardware.framing import FrameReader
 from hardware.messages import REPLY, Act, BlockRequest, FeedReply, Hello, Kind, LastToken, Status
+
+REQUIRED = (*NEEDED, CVR_REPORT)
 
 ROOT = Path(__file__).resolve().parent.parent
 
