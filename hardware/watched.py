@@ -30,7 +30,7 @@ import os
 import sqlite3
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -85,12 +85,19 @@ class WatchedFolder:
         self,
         folder: Path,
         *,
-        register: Path,
+        register: Path | None,
         settle_s: float = 1.0,
         patience_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open folder and register; nothing is taken yet.
+
+        Args:
+            folder: the folder.
+            register: the file that remembers what was kept; None: only this object does.
+            settle_s: rule 1.
+            patience_s: rule 4.
+            clock: gives seconds.
 
         Raises:
             WatchError: no such folder, or the register cannot be opened.
@@ -100,16 +107,32 @@ class WatchedFolder:
         self._folder = folder
         self._settle, self._patience, self._clock = settle_s, patience_s, clock
         self._waiting: dict[str, _Waiting] = {}
-        #: Handed on and not kept yet: name and mark by digest.
+        #: Handed on and not kept yet: name and mark by digest, mark and digest by name.
         self._handed: dict[str, tuple[str, tuple[int, int]]] = {}
+        self._holding: dict[str, tuple[tuple[int, int], str]] = {}
+        #: Copies of those: their mark and digest by name.
+        self._copies: dict[str, tuple[tuple[int, int], str]] = {}
+        #: Marks of files that changed after they were taken.
+        self._spoilt: dict[str, tuple[int, int]] = {}
         self._told: set[tuple[str, Find]] = set()
         try:
-            register.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(register, isolation_level=None)
+            if register is not None:
+                register.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(register or ":memory:", isolation_level=None)
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
             raise WatchError(f"the register {register} cannot be used: {error}") from error
+
+    @property
+    def waiting(self) -> dict[str, tuple[int, int]]:
+        """Files that are there and not whole yet: size and time, ns, by name."""
+        return {name: waiting.mark for name, waiting in self._waiting.items()}
+
+    @property
+    def handed(self) -> Collection[str]:
+        """Files handed on and not kept yet, by the names they have now."""
+        return self._holding.keys()
 
     def look(self) -> Iterator[FoundFile]:
         """Look once: the files that became whole since, in order of their names, and what is
@@ -124,7 +147,7 @@ class WatchedFolder:
         for name in sorted(present):
             stat = present[name]
             mark = (stat.st_size, stat.st_mtime_ns)
-            if self._known(name, mark):
+            if self._known(name, mark) or self._copy(name, mark, present):
                 continue
             waiting = self._waiting.get(name)
             if waiting is None or waiting.mark != mark:
@@ -146,7 +169,7 @@ class WatchedFolder:
             raise WatchError(f"{found.name} was not handed on, or is kept already")
         name, mark = self._handed[found.sha256]
         self._remember(name, mark, found.sha256, new=True)
-        del self._handed[found.sha256]
+        self._let_go(found.sha256)
 
     def close(self) -> None:
         """Close the register."""
@@ -189,7 +212,13 @@ class WatchedFolder:
 
     def _known(self, name: str, mark: tuple[int, int]) -> bool:
         row = self._one("SELECT size, time_ns FROM seen WHERE name = ?", name)
-        return row == mark or (name, mark) in self._handed.values()
+        held, _ = self._holding.get(name, (None, ""))
+        return mark in (row, held, self._spoilt.get(name))
+
+    def _copy(self, name: str, mark: tuple[int, int], present: Container[str]) -> bool:
+        """Was it a copy of one handed on, and is that still there?"""
+        known, digest = self._copies.get(name, (None, ""))
+        return known == mark and self._handed.get(digest, ("",))[0] in present
 
     def _take(self, name: str, mark: tuple[int, int], *, late: bool) -> FoundFile | None:
         try:
@@ -203,21 +232,34 @@ class WatchedFolder:
             return self._tell(Find.UNFINISHED, name, what) if late else None
         digest = hashlib.sha256(data).hexdigest()
         before = self._one("SELECT sha256 FROM seen WHERE name = ?", name)
-        if before is not None and before[0] != digest:
+        held = self._holding.get(name, (mark, digest))[1]
+        if held != digest or (before is not None and before[0] != digest):
+            self._waiting.pop(name, None)
+            self._spoilt[name] = mark
             return self._tell(Find.CHANGED, name, "was taken before and holds other bytes now")
         first = self._first_name(digest)
         self._waiting.pop(name, None)
         if first is None:
-            self._handed[digest] = (name, mark)
+            self._hold(name, mark, digest)
             return FoundFile(Find.TAKEN, name, data=data, sha256=digest)
         gone = first == name or not (self._folder / first).exists()
         if digest not in self._handed:
             self._remember(name, mark, digest, new=False)
         elif gone:
-            self._handed[digest] = (name, mark)
+            self._hold(name, mark, digest)
+        else:
+            self._copies[name] = (mark, digest)
         if gone:
             return None  # Touched, or renamed: the same file.
         return self._tell(Find.DUPLICATE, name, f"has the very bytes of {first}")
+
+    def _hold(self, name: str, mark: tuple[int, int], digest: str) -> None:
+        self._let_go(digest)
+        self._handed[digest], self._holding[name] = (name, mark), (mark, digest)
+
+    def _let_go(self, digest: str) -> None:
+        name, _ = self._handed.pop(digest, ("", None))
+        self._holding.pop(name, None)
 
     def _first_name(self, digest: str) -> str | None:
         if digest in self._handed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from typing import Protocol
 from console.errors import ConsoleError
 from hardware.errors import HardwareError
 from hardware.feeder import open_feeder
-from hardware.simulated.paper import SUFFIXES, read_deck
+from hardware.simulated.paper import SUFFIXES, pair_sides, read_deck
 from scanner.decks.document import DeckFile
 
 #: The number of a sheet that the deck does not have; its own are counted from 1.
@@ -36,8 +36,8 @@ class ScannedSheet:
 
 
 class Source(Protocol):
-    """Where sheets come from. `kind` "deck", "folder", "port", "sane" or "escl"; `stopped`
-    says why a source ended before its paper did, "" where it did not."""
+    """Where sheets come from. `kind` "deck", "folder", "watch", "port", "sane" or "escl";
+    `stopped` says why a source ended before its paper did, "" where it did not."""
 
     kind: str
     where: str
@@ -70,11 +70,15 @@ class FolderSource:
     """A folder of scans made elsewhere: told by name where most names are the deck's, else by
     their order. Two files whose names differ only in front and back are one sheet."""
 
-    def __init__(self, deck: DeckFile, folder: Path) -> None:
+    def __init__(self, deck: DeckFile, folder: Path, only: Sequence[Path] | None = None) -> None:
+        """`only`: these files of it, as a watched folder gave them; None: all images."""
         self.kind, self.where, self.stopped = "folder", folder.name, ""
         if not folder.is_dir():
             raise ConsoleError(f"{folder} is not a folder of scans")
-        stems = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES}
+        if only is not None:
+            self.kind = "watch"
+        found = folder.iterdir() if only is None else only
+        stems = {p.stem: p for p in found if p.suffix.lower() in SUFFIXES}
         named = [
             (sheet, [stems.get(Path(side.file).stem) for side in sheet.sides if side.file])
             for sheet in deck.sheets
@@ -91,7 +95,8 @@ class FolderSource:
             ]
             self._fed += [(file.name, NOT_IN_DECK, (file,)) for file in others]
         else:
-            self._fed = [(sheet.name, None, sheet.files) for sheet in read_deck(folder)]
+            sheets = read_deck(folder) if only is None else pair_sides(only)
+            self._fed = [(sheet.name, None, sheet.files) for sheet in sheets]
 
     def __iter__(self) -> Iterator[ScannedSheet]:
         """The folder's sheets in the deck's order, or in that of their names."""

@@ -26,6 +26,8 @@ Example:
     ballotbench bench deck --sane DEVICE --sane-source "ADF Duplex" --sides 2 --out bench
 
     ballotbench bench deck --escl http://192.0.2.7/eSCL --out bench
+
+    ballotbench bench deck --watch scans --idle 120 --out bench
 """
 
 
@@ -51,6 +53,22 @@ def bench(
         str | None,
         typer.Option(help="Feed it through this driverless scanner: http://HOST:PORT/eSCL."),
     ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder into which a scanning program drops the deck's files; each is taken once "
+            "it is whole."
+        ),
+    ] = None,
+    until: Annotated[
+        int | None, typer.Option(min=1, help="With --watch: judge once so many files have come.")
+    ] = None,
+    idle: Annotated[
+        float,
+        typer.Option(
+            min=1, help="With --watch: judge once nothing came for so many seconds, or at Ctrl-C."
+        ),
+    ] = 60.0,
     source: Annotated[
         str | None,
         typer.Option("--sane-source", help="The SANE scanner's name for its feeder."),
@@ -86,12 +104,16 @@ def bench(
     bench.json (schema: console/schemas/bench.schema.json), report.html and report.pdf.
     Exit 1 when there is a finding.
     """
-    if sum(given is not None for given in (scans, port, sane, escl)) > 1:
-        raise typer.BadParameter("give one of --scans, --port, --sane, --escl", param_hint="--port")
+    if sum(given is not None for given in (scans, port, sane, escl, watch)) > 1:
+        raise typer.BadParameter(
+            "give one of --scans, --port, --sane, --escl, --watch", param_hint="--port"
+        )
+    if until is not None and watch is None:
+        raise typer.BadParameter("goes with --watch", param_hint="--until")
     # Heavy rooms only when this command runs.
     from console.bench import run as bench_run
     from console.bench.judge import Circumstances, judge
-    from console.bench.sources import choose
+    from console.bench.sources import FolderSource, Source, choose
     from console.bench.words import LANGUAGES
     from console.definitions import load_definition
     from scanner.decks.document import MAX_DECK_BYTES, parse_deck
@@ -123,9 +145,18 @@ def bench(
             f"deck is for {truth.election_hash[:16]}…)"
         )
     limits = rules.limits(thresholds)
-    chosen_source = choose(
-        truth, file.parent, scans, port, _stack(sane, escl, source, sides=sides, dpi=dpi)
-    )
+    chosen_source: Source
+    if watch is not None:
+        from console.watching import collect
+
+        got = collect(watch, until=until, idle_s=idle)
+        if not got.files:
+            raise ConsoleError(f"no scan came into {watch}: is it the program's folder?")
+        chosen_source = FolderSource(truth, watch, got.files)
+    else:
+        chosen_source = choose(
+            truth, file.parent, scans, port, _stack(sane, escl, source, sides=sides, dpi=dpi)
+        )
     with progress() as bars:
         task = bars.add_task("Sheets", total=len(truth.sheets))
         judged = bench_run.run(

@@ -32,7 +32,10 @@ def register(app: typer.Typer) -> None:
 
 def read(
     election: Annotated[Path, typer.Argument(help="Election definition (JSON).")],
-    scans: Annotated[list[Path], typer.Argument(help="Image files or folders of them.")],
+    scans: Annotated[
+        list[Path] | None, typer.Argument(help="Image files or folders of them.")
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     definition: Annotated[
         Literal["auto", "ballotbench", "vxsuite"],
@@ -49,6 +52,22 @@ def read(
         str | None,
         typer.Option(help="Read on a Dask cluster: its scheduler, e.g. tcp://10.0.0.5:8786."),
     ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder into which a scanning program drops its files, in place of SCANS; each is "
+            "taken once it is whole."
+        ),
+    ] = None,
+    until: Annotated[
+        int | None, typer.Option(min=1, help="With --watch: read once so many files have come.")
+    ] = None,
+    idle: Annotated[
+        float,
+        typer.Option(
+            min=1, help="With --watch: read once nothing came for so many seconds, or at Ctrl-C."
+        ),
+    ] = 60.0,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete results in the folder and start anew.")
     ] = False,
@@ -63,20 +82,31 @@ def read(
     A run that was cut off goes on where it stopped when it is given again: nothing is read
     twice and nothing is missed.
 
+    With --watch a file with the very bytes of another, one changed after it was taken and one not
+    written to its end are named and not read; exit 1 then, too.
+
     Example: ballotbench read election.json scans/ --out results
     """
+    if (watch is None) == (not scans):
+        raise typer.BadParameter("give SCANS or --watch FOLDER", param_hint="SCANS")
+    if until is not None and watch is None:
+        raise typer.BadParameter("goes with --watch", param_hint="--until")
     # Heavy rooms only when this command runs.
     from console.batch.files import list_scans
     from console.definitions import load_definition
 
     loaded = load_definition(election, profile, definition)
     limits = loaded.limits(thresholds)
-    listing = list_scans(path.absolute() for path in scans)
+    if watch is not None:
+        given, left = _arrived(watch, out, until, idle, fresh=fresh)
+    else:
+        given, left = [path.absolute() for path in scans or ()], 0
+    listing = list_scans(given)
     _tell(listing)
     if not listing.files:
+        where = ", ".join(map(str, [watch] if watch else scans or ()))
         raise ConsoleError(
-            f"no scans in {', '.join(map(str, scans))}: give image files or folders of them "
-            "(PNG, JPEG, TIFF, PDF)"
+            f"no scans in {where}: give image files or folders of them (PNG, JPEG, TIFF, PDF)"
         )
     try:
         done, resumed = _read(loaded, limits, listing, out, workers, cluster, fresh=fresh)
@@ -90,14 +120,38 @@ def read(
         "given_twice": len(listing.twice),
         "ignored": len(listing.ignored),
         "read_before": resumed,
+        **({} if watch is None else {"left_unread": left}),
         "out": str(out),
     }
     if as_json:
         emit_json(summary)
     else:
         _show(summary, out)
-    if done.counters["refused"]:
+    if done.counters["refused"] or left:
         raise typer.Exit(1)
+
+
+def _arrived(
+    watch: Path, out: Path, until: int | None, idle_s: float, *, fresh: bool
+) -> tuple[list[Path], int]:
+    """What came into a watched folder, and how many of its files are not to be read. A batch
+    that was cut off goes on with the files it had; later ones are another batch's."""
+    from console.batch.files import list_scans
+    from console.batch.journal import NAME, Journal
+    from console.watching import collect
+
+    if not fresh and (out / NAME).exists():
+        with Journal(out) as journal:
+            files = [path for path, _, _ in journal.planned()]
+        if files:
+            stderr.print(f"going on with the {len(files)} files of before the cut")
+            others = sorted(set(list_scans([watch.absolute()]).files) - set(files))
+            for path in others:
+                line = f"not of this batch: {_plain(path.name)}"
+                stderr.print(line, markup=False, highlight=False, soft_wrap=True)
+            return files, len(others)
+    got = collect(watch, until=until, idle_s=idle_s)
+    return list(got.files), len(got.left)
 
 
 def _read(

@@ -73,6 +73,11 @@ def read_deck(deck: Path) -> tuple[DeckSheet, ...]:
     files = sorted(p for p in deck.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         raise PaperError(f"the deck {deck} holds no image ({', '.join(sorted(SUFFIXES))})")
+    return pair_sides(files)
+
+
+def pair_sides(files: Sequence[Path]) -> tuple[DeckSheet, ...]:
+    """Image files as sheets in order of name: see `read_deck`."""
     groups: dict[str, list[Path]] = {}
     for file in files:
         groups.setdefault(_SIDE.sub("*", file.name), []).append(file)
