@@ -272,10 +272,17 @@ class PrecinctDevice:
             self._ledger.check_step(Action.TAKE_SHEETS, {})
         return self._sheets.spoil(style_id)
 
-    def note(self, kind: str, detail: Detail, *, present: Sequence[Person] | None = None) -> None:
-        """Log what a part of the device does that moves no sheet; `present`: by whom."""
-        by = {} if present is None else {"by": self._ledger.authorise(Action.TAKE_SHEETS, present)}
-        self._ledger.write({}, kind, {**detail, **by})
+    def note(self, kind: str, detail: Detail) -> None:
+        """Log what a part of the device does that moves no sheet."""
+        self._ledger.write({}, kind, detail)
+
+    def authorise(self, action: Action, present: Sequence[Person]) -> str:
+        """Who acts, as the log says it: roles, never names. Changes nothing.
+
+        Raises:
+            RoleError: those present may not.
+        """
+        return self._ledger.authorise(action, present)
 
     def recover(self) -> Intention | None:
         """Finish or undo the one step that a cut left open; None when there was none.

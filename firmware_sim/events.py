@@ -87,9 +87,17 @@ EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
         "sheet_refused": _failed(_SHEET, "Sheet refused and returned", _WARNING),
         "intention_undone": _done(_SHEET, "Step on a sheet undone; it is not recorded", _WARNING),
         # Voters at a screen (firmware_sim.dre). Never which ballot, nor what was chosen.
+        "ballot_code_made": _done(_SHEET, "Officers had a code made for one ballot"),
+        "ballot_codes_withdrawn": _done(_SHEET, "Officers took unused codes back"),
         "ballot_activated": _done(_SHEET, "Screen activated for one ballot"),
         "voter_session_ended": _done(_SHEET, "Screen session ended without a record"),
         "voter_left_record": _failed(_SHEET, "Voter left with a record under glass", _WARNING),
+        "left_record_spoiled": _done(_SHEET, "Record that its voter left was spoiled", _WARNING),
+        "left_record_cast": _done(_SHEET, "Record that its voter left was cast", _WARNING),
+        "left_record_refused": _failed(
+            _SHEET, "Record that its voter left could not be cast, and was spoiled", _WARNING
+        ),
+        "voter_helped": _done(_SHEET, "Officers put right what a voter needed help with"),
         "record_not_printed": _failed(_SHEET, "Paper record could not be printed", _WARNING),
         # Results.
         "results_tape_printed": _done(_RESULTS, "Results tape printed"),

@@ -54,7 +54,12 @@ Credential = tuple[str, str]
 
 
 class PeopleError(FirmwareError):
-    """Someone is not who they say, is locked, or the register cannot be used."""
+    """Someone is not who they say, is locked (`left` 0; a wrong PIN leaves more), or the
+    register cannot be used (`left` None)."""
+
+    def __init__(self, message: str, left: int | None = None) -> None:
+        self.left = left
+        super().__init__(message)
 
 
 class _Model(BaseModel):
@@ -208,7 +213,7 @@ class PeopleRegister:
                 raise PeopleError(f"{person_id} is of precinct {member.precinct}, not {precinct}")
             access = document.access[person_id]
             if access.wrong >= MAX_WRONG:
-                raise PeopleError(_locked_words(person_id))
+                raise PeopleError(_locked_words(person_id), 0)
             # Counted before it is tried: a cut in between costs a try and gives none.
             tried = access.model_copy(
                 update={"wrong": access.wrong + 1, "ever_wrong": access.ever_wrong + 1}
@@ -217,11 +222,9 @@ class PeopleRegister:
             key = slots.open_slot(person_id, access.slot, pin)
             if key is None or key.public_key().public_bytes_raw().hex() != member.key:
                 left = MAX_WRONG - tried.wrong
-                raise PeopleError(
-                    f"the PIN of {person_id} is wrong; {left} tries are left"
-                    if left
-                    else f"the PIN of {person_id} is wrong. {_locked_words(person_id)}"
-                )
+                tries = "1 try is left" if left == 1 else f"{left} tries are left"
+                more = f"; {tries}" if left else f". {_locked_words(person_id)}"
+                raise PeopleError(f"the PIN of {person_id} is wrong{more}", left)
             right = access.model_copy(update={"wrong": 0})
             self._write(_with_access(document, person_id, right))
             return OpenSlot(Person(person_id, member.role), key)
@@ -258,12 +261,8 @@ class PeopleRegister:
         self._unlock(person_id)
 
     def unlock_by_authority(self, person_id: str, passphrase: bytes | None) -> None:
-        """The authority lets a locked person try again.
-
-        Raises:
-            KeyFileError: the authority's key cannot be opened.
-            PeopleError: unknown person.
-        """
+        """The authority lets a locked person try again. Raises PeopleError (unknown), and
+        KeyFileError (its key cannot be opened)."""
         open_authority(self.directory, passphrase)
         self._unlock(person_id)
 

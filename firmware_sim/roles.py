@@ -20,7 +20,11 @@ from firmware_sim.errors import FirmwareError
 
 
 class RoleError(FirmwareError):
-    """Those present may not do this; says who may."""
+    """Those present may not do this; says who may. `action` is what was asked."""
+
+    def __init__(self, message: str, action: Action) -> None:
+        self.action = action
+        super().__init__(message)
 
 
 class Role(StrEnum):
@@ -47,6 +51,8 @@ class Action(StrEnum):
     RESUME = "resume"
     TAKE_SHEETS = "take_sheets"
     SETTLE_SHEET = "settle_sheet"
+    ACTIVATE_BALLOT = "activate_ballot"
+    CAST_LEFT_RECORD = "cast_left_record"
     CLEAR_FAULT = "clear_fault"
     REOPEN_BOX = "reopen_box"
     RENEW_SEAL = "renew_seal"
@@ -87,6 +93,8 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
         Action.RESUME: Rule((_OFFICIAL,)),
         Action.TAKE_SHEETS: Rule(()),
         Action.SETTLE_SHEET: Rule((_OFFICIAL,)),
+        Action.ACTIVATE_BALLOT: Rule((_OFFICIAL,)),
+        Action.CAST_LEFT_RECORD: Rule((_CHAIR, _SECOND)),
         Action.CLEAR_FAULT: Rule((_HANDS,)),
         Action.REOPEN_BOX: Rule((_CHAIR, _SECOND)),
         Action.RENEW_SEAL: Rule((_CHAIR, _SECOND)),
@@ -123,7 +131,9 @@ def require(action: Action, present: Sequence[Person]) -> tuple[Role, ...]:
             " or ".join(role for role in Role if role in place) for place in RULES[action].places
         )
         here = ", ".join(person.role for person in people.values()) or "nobody"
-        raise RoleError(f"{action.replace('_', ' ')} needs {wanted}, each identified; here: {here}")
+        raise RoleError(
+            f"{action.replace('_', ' ')} needs {wanted}, each identified; here: {here}", action
+        )
     return filled
 
 

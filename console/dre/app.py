@@ -2,8 +2,9 @@
 
 1. One browser: it comes first with the key that the command printed and is then known by a
    cookie; any other is refused. The server listens on this machine only (`console.dre.command`).
-2. What a voter does is a POST with a token of the page (CSRF), answered by a redirect to "/":
-   no vote stands in an address, a history or a log, and no page is kept (`no-store`).
+2. What a voter does is a POST with a token of the page and step (`forms`), answered by a
+   redirect to "/": no vote stands in an address, a history or a log, and no page is kept
+   (`no-store`).
 3. Nothing but this program's own styles and script is loaded (Content-Security-Policy);
    without the script every page still works.
 """
@@ -14,9 +15,8 @@ import asyncio
 import contextlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -25,20 +25,19 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from console.dre.forms import Age, Form, Tokens, read_form
+from console.dre.officers import NotProvedError, Officers
 from console.dre.pages import Pages
-from console.dre.words import word
-from firmware_sim.dre import Station
+from firmware_sim.dre import Session, Stage, Station
 from firmware_sim.errors import FirmwareError
 from hardware.errors import HardwareError
 
 FILES = Path(__file__).with_name("templates")
 COOKIE = "screen"
-#: A page's form is no larger, bytes.
-MOST_FORM = 64 * 1024
 #: Seconds between two looks at the clock.
 TICK_S = 2.0
-#: Wrong officer codes after which none is taken until the command is started again.
-WRONG_PINS = 10
+#: The pages that have forms, and where an answer to each leads.
+VOTER, OFFICER = "/", "/officer"
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -69,16 +68,16 @@ class _Headers:
 
 
 class Screen:
-    """The state of one screen's web server. `key` opens it, `pin` is the officers'."""
+    """The state of one screen's web server. `key` opens it."""
 
-    def __init__(self, station: Station, *, key: str, pin: str) -> None:
+    def __init__(self, station: Station, officers: Officers, *, key: str) -> None:
         self.station = station
-        self.pages = Pages(station)
+        self.pages = Pages(station, identified=officers.identified)
+        self._officers = officers
         self._key = key
-        self._pin = pin
-        self._wrong_pins = 0
         self._cookie = secrets.token_urlsafe(32)
-        self._csrf = secrets.token_urlsafe(32)
+        self._tokens = Tokens()
+        self._step: tuple[Stage, Session | None] = (station.stage, station.session)
 
     # --- requests --------------------------------------------------------------------
 
@@ -90,59 +89,56 @@ class Screen:
                 return self._refused()
             # Another browser that has the address takes the screen over: there are never two.
             self._cookie = secrets.token_urlsafe(32)
-            self._csrf = secrets.token_urlsafe(32)
+            self._tokens = Tokens()
             answer = RedirectResponse("/", status_code=303)
             answer.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict")
             return answer
         if not self._known(request):
             return self._refused()
-        self.station.tick()
-        return _html(self.pages.voter(self._csrf))
+        self._look()
+        return _html(self.pages.voter(self._tokens.of(VOTER)))
 
     async def act(self, request: Request) -> Response:
         """What the voter did."""
-        form = await self._form(request)
-        if form is None:
+        form, age = await self._form(request, VOTER)
+        if age is Age.FOREIGN:
             return self._refused()
-        self.station.tick()
-        with self._told():
-            self.pages.act(form)
-        return RedirectResponse("/", status_code=303)
+        if age is Age.NOW:
+            with self._told():
+                self.pages.act(form)
+        return RedirectResponse(VOTER, status_code=303)
 
     async def officer(self, request: Request) -> Response:
         """The officers' page."""
         if not self._known(request):
             return self._refused()
-        return _html(self.pages.officer(self._csrf))
+        self._look()
+        return _html(self.pages.officer(self._tokens.of(OFFICER)))
 
     async def officer_act(self, request: Request) -> Response:
         """What an officer did."""
-        form = await self._form(request)
-        if form is None:
+        form, age = await self._form(request, OFFICER)
+        if age is Age.FOREIGN:
             return self._refused()
-        go = form.get("go", [""])[0]
-        if not self.pages.look(go):
-            given = form.get("pin", [""])[0]
-            right = hmac.compare_digest(given.encode(), self._pin.encode())
-            if not right or self._wrong_pins >= WRONG_PINS:
-                self._wrong_pins += 1
-                self.pages.tell(word("wrong_officer", self.pages.language))
-            else:
-                self._wrong_pins = 0
-                with self._told():
-                    self.pages.officer_act(form)
-        return RedirectResponse("/officer", status_code=303)
+        if age is Age.NOW and not self.pages.look(form.get("go", [""])[0]):
+            self._tokens.next_step(OFFICER)
+            with self._told(to_officers=True):
+                self.pages.check_officers_turn()
+                self.pages.officer_act(form, self._officers.prove(form))
+        return RedirectResponse(OFFICER, status_code=303)
 
     async def stage(self, request: Request) -> Response:
         """The stage's word, for the page's script."""
         if not self._known(request):
             return self._refused()
-        self.station.tick()
+        self._look()
         return PlainTextResponse(self.station.stage.value)
 
     async def glass(self, request: Request) -> Response:
         """A side of the record under the glass."""
-        held = self.station.trail.feed() if self._known(request) else None
+        # Only to the voter who is to verify it: not to officers, who may come later.
+        shown = self._known(request) and self.station.stage is Stage.VERIFY
+        held = self.station.trail.feed() if shown else None
         side = request.path_params["side"]
         if held is None or side >= len(held.images):
             return self._refused()
@@ -160,42 +156,47 @@ class Screen:
         given = request.cookies.get(COOKIE, "")
         return hmac.compare_digest(given.encode(), self._cookie.encode())
 
-    async def _form(self, request: Request) -> Mapping[str, list[str]] | None:
-        """The form of a request that this server's own page sent; None otherwise."""
+    def _look(self) -> None:
+        """Look at the clock; another voter or stage makes the forms of the last one old."""
+        self.station.tick()
+        stage, session = self._step
+        if self.station.stage is not stage or self.station.session is not session:
+            self._step = (self.station.stage, self.station.session)
+            self._tokens.next_step(VOTER)
+
+    async def _form(self, request: Request, page: str) -> tuple[Form, Age]:
+        """The form of a request, and whether the page that is now shown sent it."""
         if not self._known(request):
-            return None
-        length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_FORM:
-            return None
-        try:
-            text = (await request.body()).decode()
-            form = parse_qs(text, keep_blank_values=True, max_num_fields=1000)
-        except ValueError:
-            return None
-        token = form.get("csrf", [""])[0]
-        return form if hmac.compare_digest(token.encode(), self._csrf.encode()) else None
+            return {}, Age.FOREIGN
+        form = await read_form(request)
+        if form is None:
+            return {}, Age.FOREIGN
+        self._look()
+        return form, self._tokens.age(page, form.get("csrf", [""])[0])
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """What is refused is told on the next page, in the voter's language."""
+    def _told(self, *, to_officers: bool = False) -> Iterator[None]:
+        """What is refused is told on the next page, in its reader's language."""
         try:
             yield
+        except NotProvedError as error:
+            self.pages.tell_refused(error)
         except (FirmwareError, HardwareError) as error:
-            self.pages.tell_error(error)
+            self.pages.tell_error(error, to_officers=to_officers)
 
     def _refused(self) -> Response:
         return PlainTextResponse("403: this is another browser's screen", status_code=403)
 
 
-def screen_app(station: Station, *, key: str, pin: str) -> ASGIApp:
+def screen_app(station: Station, officers: Officers, *, key: str) -> ASGIApp:
     """The web application of one screen.
 
     Args:
         station: the device.
+        officers: who may use the officers' page.
         key: what the browser shows first, as `/?key=…`.
-        pin: the officers' code for their page.
     """
-    screen = Screen(station, key=key, pin=pin)
+    screen = Screen(station, officers, key=key)
 
     @contextlib.asynccontextmanager
     async def running(_: Starlette) -> AsyncIterator[None]:

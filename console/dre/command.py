@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +16,26 @@ from typing import Annotated
 import typer
 
 from console.common import emit_json, stderr, stdout
-from console.device_bench import DeviceOptions
-from console.device_target import check_target, write_package
+from console.device_bench import (
+    DeviceOptions,
+    FileSensors,
+    SecondJournal,
+    StopOnStorageFailure,
+)
+from console.device_tape import TapeWidth, paper_of
+from console.device_target import check_distinct, check_target, write_package
 from console.device_words import begin_mode, described, issued_papers
+from console.dre.officers import BenchOfficers, Officers, RegisteredOfficers
 from console.errors import ConsoleError
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
-from firmware_sim.day import close_day, open_day
+from console.removable import Following, open_medium
 from firmware_sim.device import Mode, PrecinctDevice
 from firmware_sim.dre import Station
-from firmware_sim.dre.station import Informed
+from firmware_sim.dre.readback import Informed
 from firmware_sim.journal import Journal
 from firmware_sim.people import PeopleRegister
 from firmware_sim.reading import ScannerSheetReader
+from firmware_sim.roles import Person, RoleError
 from firmware_sim.states import DeviceState
 
 #: The server listens on this machine only.
@@ -63,6 +72,21 @@ def dre(
     mode: Annotated[
         Mode | None, typer.Option(help="Official or test day; a new journal is official.")
     ] = None,
+    medium: Annotated[
+        Path | None, typer.Option(help="Removable medium (folder) that follows each record.")
+    ] = None,
+    replaces: Annotated[
+        Path | None, typer.Option(help="Medium of a dead device that this one stands in for.")
+    ] = None,
+    replaces_box: Annotated[
+        int | None, typer.Option(min=0, help="Records in the dead device's box, by its counter.")
+    ] = None,
+    sensors: Annotated[
+        Path | None, typer.Option(help="File of failures that hold now, one word a line.")
+    ] = None,
+    second_journal: SecondJournal = None,
+    stop_on_storage_failure: StopOnStorageFailure = False,
+    tape_width: TapeWidth = "80mm",
     officers: OfficerOption = None,
     pin_file: PinFileOption = None,
     token_pin_file: TokenPinFileOption = None,
@@ -70,14 +94,29 @@ def dre(
 ) -> None:
     """Vote on a screen, with a paper record that the voter accepts or spoils.
 
-    Opens the polls and serves the screen to one browser on this machine, whose address and
-    the officers' code it prints. Ctrl-C leaves the polls open; with --close it closes them.
+    Opens the polls and serves the screen to one browser on this machine, whose address it
+    prints. Officers act on a page of their own: with their ids and PINs where the keys have a
+    register of people, else with the code that is printed. Ctrl-C leaves the polls open; with
+    --close it closes them. With --medium a dead device costs nothing: another, with an id and
+    journal of its own, takes over with --replaces.
 
     Example: ballotbench device dre election.json --precinct precinct-1 --journal dre.sqlite
     --keys keys --device dre-001 --trail dre-paper --printer dre-tape.bin
     """
     if close != (export is not None):
         raise typer.BadParameter("--close and --export go together", param_hint="--export")
+    check_distinct(
+        {
+            "ELECTION": election,
+            "--journal": journal,
+            "--printer": Path(printer),
+            "--trail": trail,
+            "--export": export,
+            "--medium": medium,
+            "--replaces": replaces,
+            "--second-journal": second_journal,
+        }
+    )
     options = DeviceOptions(
         election=election,
         precinct=precinct,
@@ -87,6 +126,12 @@ def dre(
         scanner="",
         printer=printer,
         profile=profile,
+        medium=medium,
+        replaces=replaces,
+        replaces_box=replaces_box,
+        second_journal=second_journal,
+        stop_on_storage_failure=stop_on_storage_failure,
+        tape_width=paper_of(tape_width).name,
         officers=tuple(officers or ()),
         pin_file=pin_file,
         token_pin_file=token_pin_file,
@@ -100,39 +145,63 @@ def dre(
     # Drivers and the reader are slow to import; --help need not wait for them.
     from hardware.printer import open_printer
     from hardware.simulated.paper_trail import SimulatedPaperTrail
+    from hardware.tape_format import TAPES
     from scanner.sheet import SheetReader
 
     reader = ScannerSheetReader(SheetReader(setup.election, setup.profile))
     peer = SimulatedPaperTrail(trail)
     station = Station(setup, peer, randomness=secrets.token_bytes, monotonic=time.monotonic)
-    with Journal(journal) as opened:
+    register = PeopleRegister.of(keys)
+    removable = open_medium(setup, keys, medium)
+    with Journal(journal, second_journal, stop_on_failure=stop_on_storage_failure) as opened:
+        if opened.renewed is not None:
+            stderr.print(f"Storage written anew: {opened.renewed}", markup=False)
         device = PrecinctDevice(
             setup,
             journal=opened,
             feeder=peer,
             reader=station.read_back(reader),
-            printer=open_printer(printer),
+            printer=open_printer(printer, TAPES[options.tape_width]),
             clock=lambda: datetime.now(UTC),
             randomness=secrets.token_bytes,
-            people_identified=PeopleRegister.of(keys) is not None,
+            people_identified=register is not None,
             voter=Informed(),
+            sensors=FileSensors(sensors) if sensors else None,
+            medium=removable and Following(removable, opened),
         )
         begin_mode(device, mode, people)
+        station.attach(device)
         if export is not None:
-            station.attach(device)
-            close_day(device, present=people)
+            if not device.results_printed:
+                station.close(present=people)
             device.export(
                 issued=handed_out, present=people, save=lambda data: write_package(export, data)
             )
             _report(as_json, device, export)
             return
-        if not device.state.is_closed and device.state is not DeviceState.POLLS_OPEN:
-            if device.state is DeviceState.PAUSED:
-                device.resume(present=people)
-            else:
-                open_day(device, present=people)
-        station.attach(device)
-        _serve(station, port, as_json=as_json)
+        _open(station, people)
+        code = None if register is not None else f"{secrets.randbelow(10**6):06d}"
+        own: Officers
+        if register is not None:
+            own = RegisteredOfficers(register, precinct)
+        else:
+            own = BenchOfficers(code or "")
+        _serve(station, own, code, port, as_json=as_json)
+
+
+def _open(station: Station, people: Sequence[Person]) -> None:
+    """Open the polls, or go on after a pause, if those named may; else officers do on the page."""
+    device = station.device
+    if device.state.is_closed or device.state is DeviceState.POLLS_OPEN:
+        return
+    try:
+        station.open(present=people)
+    except RoleError as error:
+        stderr.print(
+            f"The polls are not open: {error}. Officers can open them on their page.",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _report(as_json: bool, device: PrecinctDevice, export: Path) -> None:
@@ -149,8 +218,10 @@ def _report(as_json: bool, device: PrecinctDevice, export: Path) -> None:
     )
 
 
-def _serve(station: Station, port: int, *, as_json: bool) -> None:
-    """Serve until Ctrl-C."""
+def _serve(
+    station: Station, officers: Officers, code: str | None, port: int, *, as_json: bool
+) -> None:
+    """Serve until Ctrl-C. `code`: a bench's, for the officers; None: they have PINs."""
     try:
         import uvicorn
 
@@ -166,17 +237,19 @@ def _serve(station: Station, port: int, *, as_json: bool) -> None:
             f"port {port} cannot be used: {error.strerror}; give another --port"
         ) from error
     key = secrets.token_urlsafe(16)
-    pin = f"{secrets.randbelow(10**6):06d}"
     url = f"http://{HOST}:{listening.getsockname()[1]}/?key={key}"
     if as_json:
-        sys.stdout.write(json.dumps({"url": url, "officer_code": pin}) + "\n")
+        sys.stdout.write(json.dumps({"url": url, "officer_code": code}) + "\n")
         sys.stdout.flush()
     else:
         stdout.print(f"Screen: {url}", markup=False, soft_wrap=True, highlight=False)
-        stdout.print(f"Officer code: {pin}", markup=False, highlight=False)
+        if code is None:
+            stdout.print("Officers act with their ids and PINs, on the officers' page.")
+        else:
+            stdout.print(f"Officer code: {code}", markup=False, highlight=False)
         stderr.print("Ctrl-C ends the screen; the polls stay open.", markup=False)
     config = uvicorn.Config(
-        screen_app(station, key=key, pin=pin),
+        screen_app(station, officers, key=key),
         log_level="error",
         access_log=False,
         server_header=False,

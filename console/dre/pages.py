@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from console.dre.words import KEYS, LANGUAGES, NAMES, word
+from console.dre.officers import NotProvedError
+from console.dre.words import KEYS, LANGUAGES, NAMES, several, word
 from election.model import Contest
 from election.paper_record.design import record_languages, texts_of
 from firmware_sim.dre import Session, Stage, Station
 from firmware_sim.errors import StateError
-from firmware_sim.states import DeviceState
+from firmware_sim.failures import FAILURES, Failure
+from firmware_sim.roles import RULES, Action, Person, Role, RoleError
+from firmware_sim.states import STATE_WORDS, DeviceState
 
 #: Refusals that are known by their words, and what is said of them.
 _SAID = {
@@ -21,6 +24,7 @@ _SAID = {
     "no code": "bad_code",
     "wrong codes": "bad_code",
     "polls are not open": "closed",
+    "a voter is at the screen": "busy",
 }
 Form = Mapping[str, list[str]]
 
@@ -34,11 +38,28 @@ class Row:
     missing: int
 
 
-class Pages:
-    """What one screen shows: stage, place in the ballot, language, size, contrast."""
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something officers may do now: the form's word, what the button says, who may."""
 
-    def __init__(self, station: Station) -> None:
+    go: str
+    text: str
+    who: str
+
+
+#: Stages in which a voter has the screen, and officers wait.
+BUSY = (Stage.VOTING, Stage.SUMMARY, Stage.VERIFY)
+
+
+class Pages:
+    """What one screen shows: stage, place in the ballot, language, size, contrast.
+
+    `identified`: officers have ids and PINs (else one code).
+    """
+
+    def __init__(self, station: Station, *, identified: bool) -> None:
         self._station = station
+        self._identified = identified
         self._templates = Environment(
             loader=PackageLoader("console.dre"),
             autoescape=True,
@@ -58,10 +79,22 @@ class Pages:
         """Say something on the next page."""
         self._notice = text
 
-    def tell_error(self, error: Exception) -> None:
-        """Say why something was refused."""
+    def tell_refused(self, error: NotProvedError) -> None:
+        """Say why those who act are not believed."""
+        if error.left:
+            self.tell(several(error.key, self.language, error.left))
+        else:
+            self.tell(word(error.key, self.language))
+
+    def tell_error(self, error: Exception, *, to_officers: bool = False) -> None:
+        """Say why something was refused; to officers also in the device's own words."""
+        language = self.language
+        if isinstance(error, RoleError):
+            self.tell(word("needs", language, who=self._who(error.action, language)))
+            return
         key = next((key for part, key in _SAID.items() if part in str(error)), "refused")
-        self.tell(word(key, self.language))
+        detail = f" ({error})" if to_officers and key == "refused" else ""
+        self.tell(word(key, language) + detail)
 
     # --- pages -----------------------------------------------------------------------
 
@@ -113,14 +146,67 @@ class Pages:
             }
             for style in election.precinct_styles(station.setup.precinct_id)
         ]
+        state = station.device.state
+        failures = [f for f in Failure if f in station.device.failures]
         return self._page(
             "officer",
             csrf,
             word("officer", language),
             action="/officer/do",
             styles=styles,
-            open=station.device.state is DeviceState.POLLS_OPEN,
+            open=state is DeviceState.POLLS_OPEN and station.stage is Stage.IDLE,
+            busy=station.stage in BUSY,
+            identified=self._identified,
+            state=STATE_WORDS[state].get(language, STATE_WORDS[state]["en"]),
+            failures=[FAILURES[f].words.get(language, f.value) for f in failures],
+            deeds=self._deeds(language),
         )
+
+    def _deeds(self, language: str) -> list[Deed]:
+        """What officers may do at this stage of the screen and in this state of the day."""
+        station, state = self._station, self._station.device.state
+        deeds: list[tuple[str, str, Action]] = []
+        if station.stage is Stage.LEFT:
+            action = station.settling()
+            casts = action is Action.CAST_LEFT_RECORD
+            deeds.append(("settle", "settle_cast" if casts else "settle_spoil", action))
+        elif station.stage is Stage.HELP:
+            deeds.append(("helped", "helped", Action.SETTLE_SHEET))
+            deeds.append(("gone", "gone", Action.SETTLE_SHEET))
+        elif state is DeviceState.POLLS_OPEN:
+            deeds.append(("issue", "make_code", Action.ACTIVATE_BALLOT))
+            deeds.append(("withdraw", "withdraw", Action.ACTIVATE_BALLOT))
+        if state is DeviceState.POLLS_OPEN:
+            deeds.append(("pause", "pause", Action.PAUSE))
+        elif state is DeviceState.PAUSED:
+            deeds.append(("open", "resume", Action.RESUME))
+        elif not state.is_closed:
+            deeds.append(("open", "open_polls", Action.OPEN_POLLS))
+        if state.may_have_early_count and station.stage is Stage.IDLE:
+            deeds.append(("close", "close_polls", Action.CLOSE_POLLS))
+        if state is DeviceState.POLLS_CLOSED:
+            deeds.append(("close", "print_results", Action.PRINT_RESULTS))
+        if state in (DeviceState.POLLS_CLOSED, DeviceState.RESULTS_PRINTED):
+            deeds.append(("reopen", "reopen", Action.REOPEN_POLLS))
+        made = [Deed(go, word(text, language), self._who(a, language)) for go, text, a in deeds]
+        for failure in Failure:
+            clears = FAILURES[failure].clears
+            if failure in station.device.failures and clears is not None:
+                text = word("clear_failure", language, what=FAILURES[failure].words[language])
+                made.append(Deed(f"clear:{failure.value}", text, self._who(clears, language)))
+        return made
+
+    def _who(self, action: Action, language: str) -> str:
+        """Who takes an action together, in words; "" on a bench."""
+        if not self._identified:
+            return ""
+        places = [
+            f" {word('or', language)} ".join(
+                word(f"role_{r}", language) for r in Role if r in place
+            )
+            for place in RULES[action].places
+        ]
+        return " + ".join(places)
 
     def _ballot(self, csrf: str, session: Session) -> str:
         language = session.language
@@ -141,7 +227,7 @@ class Pages:
         ]
         rule = word("choose_one", language)
         if allowed > 1:
-            rule = word("choose_many", language, n=allowed)
+            rule = several("choose_many", language, allowed)
         return self._page(
             "ballot",
             csrf,
@@ -196,11 +282,12 @@ class Pages:
         if station.session is not None:
             styled = record_languages(station.setup.election, station.session.style_id)
             languages = tuple(tag for tag in styled if tag in LANGUAGES) or styled
-        busy = station.stage in (Stage.VOTING, Stage.SUMMARY, Stage.VERIFY)
+        busy = station.stage in BUSY
         common: dict[str, object] = {
             "lang": language,
             "languages": languages,
             "names": NAMES,
+            "several": lambda key, n: several(key, language, n),
             "size": self._size,
             "contrast": self._contrast,
             "title": title,
@@ -269,23 +356,44 @@ class Pages:
         if station.stage is Stage.IDLE:
             self._forget()
 
-    def officer_act(self, form: Form) -> None:
-        """What an officer who gave the right code did. Raises as `act`."""
-        station = self._station
+    def check_officers_turn(self) -> None:
+        """Raises StateError: a voter has the screen, so no PIN is tried and nothing done."""
+        if self._station.stage in BUSY:
+            raise StateError("a voter is at the screen")
+
+    def officer_act(self, form: Form, present: Sequence[Person]) -> None:
+        """What officers did who proved who they are. Raises as `act`, and RoleError."""
+        station, language = self._station, self._tag
         go = form.get("go", [""])[0]
-        if go == "issue":
-            code = station.issue_code(form.get("style", [""])[0])
-            self.tell(word("made_code", self._tag, code=f"{code[:3]} {code[3:]}"))
+        what, _, value = go.partition(":")
+        if what == "issue":
+            code = station.issue_code(form.get("style", [""])[0], present=present)
+            self.tell(word("made_code", language, code=f"{code[:3]} {code[3:]}"))
             return
-        actions = {
-            "withdraw": station.withdraw_codes,
-            "settle": station.settle_left,
-            "helped": station.helped,
-        }
-        if go not in actions:
-            raise StateError("nothing was asked")
-        actions[go]()
-        self.tell(word("done_so", self._tag))
+        if what == "clear" and value in set(Failure):
+            station.device.clear_failure(Failure(value), present=present)
+        elif what == "gone":
+            station.helped(present=present, voter_is_gone=True)
+        else:
+            deeds = {
+                "withdraw": station.withdraw_codes,
+                "settle": station.settle_left,
+                "helped": station.helped,
+                "open": station.open,
+                "pause": station.device.pause,
+                "close": station.close,
+                "reopen": station.device.reopen_polls,
+            }
+            if what not in deeds:
+                raise StateError("nothing was asked")
+            deeds[what](present=present)
+        said = station.notice
+        if said is not None:
+            # What came of it, where it is not what was asked (a record that was refused).
+            station.notice = None
+            self.tell(word(said.word, language))
+        else:
+            self.tell(word("done_so", language))
 
     def _turn(self, what: str, value: str, form: Form) -> None:
         """Another page of the ballot."""

@@ -24,6 +24,20 @@ KEYS = {
 }
 
 
+def several(key: str, language: str, n: int) -> str:
+    """One of the words that go with a number, in the form that the number takes.
+
+    Source: CLDR plural rules of kk, ru and en for whole numbers. Kazakh has one form here
+    (a noun after a number stays singular); the table has `key` + "_one", "_few", "_many".
+    """
+    form = "many"
+    if language == "ru" and n % 100 not in (11, 12, 13, 14):
+        form = "one" if n % 10 == 1 else "few" if n % 10 in (2, 3, 4) else "many"
+    elif language == "en":
+        form = "one" if n == 1 else "many"
+    return word(f"{key}_{form}", language, n=n)
+
+
 def word(key: str, language: str, **values: object) -> str:
     """One of the words with its values put in; English for a language that has none."""
     texts = WORDS[key]

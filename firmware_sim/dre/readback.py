@@ -17,6 +17,7 @@ from election.paper_record.choices import Choices
 from election.paper_record.design import RecordLayout
 from election.profile import Profile
 from firmware_sim.reading import SheetReaderLike
+from firmware_sim.voter import Question, VoterChoice
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.interpretation import interpret
 from scanner.reading import MarkClass, PageReading, SheetInterpretation
@@ -52,6 +53,14 @@ class ReadBack:
                 RefusalReason.PAPER_DIFFERS, "the paper record does not say what was chosen"
             )
         return sheet
+
+
+class Informed:
+    """The voter of a screen device: what there is to look at again stood on the summary."""
+
+    def ask(self, question: Question) -> VoterChoice:
+        """Cast: the voter saw it and accepted the record."""
+        return VoterChoice.CAST
 
 
 def _said(sheet: SheetInterpretation) -> object:

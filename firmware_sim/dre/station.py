@@ -9,48 +9,35 @@
 3. A voter may spoil as many records as the profile says; then officers help.
 4. A voter who leaves before printing leaves nothing; one who leaves a record under the glass
    leaves it to the officers, who do what the profile says (`[screen] left_record`).
+   Nobody but the voter is ever shown what was chosen.
 5. After a cut the record under the glass is still there. The voter, if still present,
    accepts or spoils it; what is recorded is what its text says.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from election.errors import ElectionError
 from election.paper_record.design import RecordLayout, design_record, record_languages
 from election.paper_record.render import render_record
+from firmware_sim.day import close_day, open_day
 from firmware_sim.device import NOBODY, OutcomeKind, PrecinctDevice
+from firmware_sim.dre.codes import Codes
 from firmware_sim.dre.readback import ReadBack, as_interpreted
 from firmware_sim.dre.session import Session, Stage
 from firmware_sim.errors import StateError
 from firmware_sim.judgement import question
 from firmware_sim.reading import SheetReaderLike
-from firmware_sim.roles import Person
+from firmware_sim.roles import Action, Person
 from firmware_sim.setup import DeviceSetup
 from firmware_sim.states import DeviceState
-from firmware_sim.voter import Question, VoterChoice
 from hardware.errors import HardwareError
 from hardware.interface import PaperPlace
 from hardware.paper_trail import PaperTrail
 from scanner.errors import PageRefusedError
 from scanner.reading import SheetInterpretation
-
-#: Figures of a code; so many wrong ones are borne before the screen asks for an officer.
-CODE_DIGITS = 6
-WRONG_CODES = 5
-#: Codes that may be open at once.
-OPEN_CODES = 20
-
-
-class Informed:
-    """The voter of a screen device: what there is to look at again stood on the summary."""
-
-    def ask(self, question: Question) -> VoterChoice:
-        """Cast: the voter saw it and accepted the record."""
-        return VoterChoice.CAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +66,9 @@ class Station:
         self.stage = Stage.IDLE
         self.session: Session | None = None
         self.notice: Notice | None = None
-        self._randomness = randomness
         self._monotonic = monotonic
         self._touched = monotonic()
-        self._codes: dict[str, str] = {}
-        self._wrong_codes = 0
+        self._codes = Codes(randomness)
         self._device: PrecinctDevice | None = None
         self._reader: SheetReaderLike | None = None
         self._seen: tuple[tuple[bytes, ...], SheetInterpretation | None] | None = None
@@ -124,50 +109,111 @@ class Station:
 
         Raises:
             StateError: the polls are not open, no such style, or too many codes are open.
+            RoleError: those present may not.
         """
+        by = self.device.authorise(Action.ACTIVATE_BALLOT, present)
         self._polls_open()
         if style_id not in self.setup.check():
             raise StateError(f"the precinct has no ballot style {style_id[:40]!r}")
-        if len(self._codes) >= OPEN_CODES:
-            raise StateError("too many codes are open: have them used, or take them back")
-        while True:
-            number = int.from_bytes(self._randomness(8), "big") % 10**CODE_DIGITS
-            code = f"{number:0{CODE_DIGITS}d}"
-            if code not in self._codes:
-                self._codes[code] = style_id
-                return code
+        self._codes.check_room()
+        # Which style it is for is not logged: that would tie a time to a kind of ballot.
+        self.device.note("ballot_code_made", {"by": by})
+        return self._codes.make(style_id)
 
-    def withdraw_codes(self) -> None:
-        """Take back every code that was not used."""
-        self._codes.clear()
-        self._wrong_codes = 0
+    def withdraw_codes(self, *, present: Sequence[Person] = NOBODY) -> None:
+        """Take back every code that was not used. Raises RoleError."""
+        by = self.device.authorise(Action.ACTIVATE_BALLOT, present)
+        self.device.note("ballot_codes_withdrawn", {"by": by})
+        self._codes.withdraw()
+
+    def settling(self) -> Action:
+        """What settling a record that was left asks for: whoever may spoil it, or cast it."""
+        casts = self.setup.profile.screen.left_record == "cast"
+        return Action.CAST_LEFT_RECORD if casts else Action.SETTLE_SHEET
 
     def settle_left(self, *, present: Sequence[Person] = NOBODY) -> None:
         """Officers settle a record that its voter left, as the profile says.
 
+        Nothing of what the voter chose is shown or said, whatever comes of it (NVT-05).
+
         Raises:
             StateError: none was left.
+            RoleError: those present may not.
         """
         if self.stage is not Stage.LEFT:
             raise StateError("no record was left under the glass")
-        if self.setup.profile.screen.left_record == "cast":
-            self._cast()
-            self._close_if_done()
-        else:
+        action = self.settling()
+        by = self.device.authorise(action, present)
+        if action is Action.SETTLE_SHEET:
             self.device.spoil_held(self._style_under_glass())
+            self.device.note("left_record_spoiled", {"by": by})
+            self._end()
+            return
+        outcome = self.device.process_next()
+        if outcome.kind is OutcomeKind.FAULT:
+            # Still under the glass: to be tried again, or, after a pause, later.
+            self._to(Stage.LEFT, Notice("printer", outcome.detail))
+        elif outcome.kind in (OutcomeKind.REFUSED, OutcomeKind.RETURNED):
+            self.device.note("left_record_refused", {"by": by})
+            self._end()
+            self.notice = Notice("left_refused")
+        else:
+            if outcome.kind is OutcomeKind.ACCEPTED:
+                self.device.note("left_record_cast", {"by": by})
             self._end()
 
-    def helped(self) -> None:
-        """An officer has put right what was wrong: on with the voter's summary, or idle."""
+    def helped(self, *, present: Sequence[Person] = NOBODY, voter_is_gone: bool = False) -> None:
+        """An officer has put right what was wrong: on with the voter's summary, or idle.
+
+        Args:
+            voter_is_gone: the voter did not wait: nothing of the ballot is shown again.
+
+        Raises:
+            StateError: nobody has asked for help.
+            RoleError: those present may not.
+        """
         if self.stage is not Stage.HELP:
             raise StateError("nobody has asked for help")
+        by = self.device.authorise(Action.SETTLE_SHEET, present)
         if self.trail.status().place is PaperPlace.HELD:
             self.device.spoil_held(self._style_under_glass())
-        over = self.session is None or self.session.spoiled > self.setup.profile.screen.spoils
-        if over:
-            self._end("spoiled_too_many" if self.session is not None else None)
+        self.device.note("voter_helped", {"by": by})
+        if self.session is None:
+            self._end()
+        elif voter_is_gone:
+            self._end("left")
+        elif self.session.spoiled > self.setup.profile.screen.spoils:
+            self._end("spoiled_too_many")
         else:
             self._to(Stage.SUMMARY)
+
+    def open(self, *, present: Sequence[Person] = NOBODY) -> None:
+        """Open the polls, from wherever the day stands before; after a pause, resume.
+
+        Raises:
+            StateError, RoleError, HardwareError: as the device's own steps.
+        """
+        if self.device.state is DeviceState.PAUSED:
+            self.device.resume(present=present)
+        else:
+            # Asked first, so that one person alone does not get half of the way.
+            self.device.authorise(Action.OPEN_POLLS, present)
+            open_day(self.device, present=present)
+
+    def close(self, *, present: Sequence[Person] = NOBODY) -> None:
+        """Close the polls and print the results tape; codes that were not used end.
+
+        Raises:
+            StateError: a voter is at the screen, or a record lies under the glass.
+            RoleError, HardwareError: as the device's own steps.
+        """
+        if self.stage is not Stage.IDLE:
+            raise StateError(
+                f"the polls cannot be closed: the screen is at {self.stage.value}. Let its voter "
+                "finish, or settle the record under the glass on the screen"
+            )
+        close_day(self.device, present=present)
+        self._codes.withdraw()
 
     # --- the voter -------------------------------------------------------------------
 
@@ -179,15 +225,7 @@ class Station:
         """
         self._polls_open()
         self._at(Stage.IDLE)
-        given = code.replace(" ", "").replace("-", "")
-        found = [c for c in self._codes if hmac.compare_digest(c.encode(), given.encode())]
-        if not found or self._wrong_codes >= WRONG_CODES:
-            self._wrong_codes += 1
-            if self._wrong_codes >= WRONG_CODES:
-                raise StateError("too many wrong codes: an officer must take the codes back")
-            raise StateError("that is no code that can be used")
-        self._wrong_codes = 0
-        style_id = self._codes.pop(found[0])
+        style_id = self._codes.use(code)
         self.device.note("ballot_activated", {})
         language = record_languages(self.setup.election, style_id)[0]
         self.session = Session(self.setup.election, self.setup.profile, style_id, language)
@@ -330,11 +368,6 @@ class Station:
         else:
             # The record is still under the glass; accept or spoil may be tried again.
             self._to(self.stage, Notice("printer", outcome.detail))
-
-    def _close_if_done(self) -> None:
-        """Nobody is there to read the thanks."""
-        if self.stage is Stage.DONE:
-            self._end()
 
     def _after_spoiling(self, notice: Notice | None) -> None:
         if self.session is None:

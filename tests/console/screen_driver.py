@@ -27,7 +27,7 @@ class Served:
     """A running `ballotbench device dre`."""
 
     url: str
-    officer_code: str
+    officer_code: str | None
     folder: Path
 
 
@@ -46,14 +46,15 @@ def command(folder: Path, *more: str) -> list[str]:
         "--printer": str(folder / "tape.bin"),
     }
     line = [sys.executable, "-m", "console", "device", "dre", str(definition), "--json", *more]
-    return line + [part for pair in options.items() for part in pair]
+    given = [part for pair in options.items() if pair[0] not in more for part in pair]
+    return line + given
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path, *more: str) -> Iterator[Served]:
     """The screen's server, until the block ends."""
     process = subprocess.Popen(
-        command(folder, "--port", "0"), stdout=subprocess.PIPE, text=True, cwd=ROOT
+        command(folder, "--port", "0", *more), stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     try:
         assert process.stdout is not None
@@ -85,6 +86,7 @@ def go(page: Page, value: str) -> None:
 def voter_code(page: Page, screen: Served, style: str = "both") -> str:
     """A code from the officers' page; leaves the page at the voter's screen."""
     page.goto(screen.url.partition("?")[0] + "officer")
+    assert screen.officer_code is not None
     page.fill("#pin", screen.officer_code)
     page.select_option("#style", style)
     go(page, "issue")

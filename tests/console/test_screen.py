@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from console.dre.words import KEYS, LANGUAGES, WORDS
+from console.dre.words import KEYS, LANGUAGES, WORDS, several
 from firmware_sim.journal import Journal
 from hardware.simulated.paper_trail import SimulatedPaperTrail
 
@@ -43,6 +43,53 @@ def request(
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         link.request("POST", path, urlencode(form), headers)
     return link.getresponse()
+
+
+def token_of(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_a_form_is_bounded_however_it_is_sent(screen: driver.Served) -> None:
+    known = request(screen, f"/?{urlsplit(screen.url).query}").headers["set-cookie"]
+    cookie = known.partition(";")[0]
+    token = token_of(request(screen, "/", cookie=cookie).read().decode())
+    place = urlsplit(screen.url)
+
+    def send(size: int) -> int:
+        """A form in chunks, without a length."""
+        link = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)
+        body = urlencode({"csrf": token, "go": "here", "more": "x" * size}).encode()
+        parts = [body[i : i + 4096] for i in range(0, len(body), 4096)]
+        kind = "application/x-www-form-urlencoded"
+        headers = {"Cookie": cookie, "Content-Type": kind}
+        try:
+            link.request("POST", "/do", iter(parts), headers, encode_chunked=True)
+            return link.getresponse().status
+        except (BrokenPipeError, ConnectionResetError):
+            return 403
+        finally:
+            link.close()
+
+    assert send(1000) == 303
+    assert send(200_000) == 403
+
+
+def test_numbers_have_the_words_that_go_with_them() -> None:
+    said = [several("could_more", "ru", n).split()[-2:] for n in (1, 2, 5, 11, 21, 22, 112)]
+    assert said == [
+        ["1", "вариант"],
+        ["2", "варианта"],
+        ["5", "вариантов"],
+        ["11", "вариантов"],
+        ["21", "вариант"],
+        ["22", "варианта"],
+        ["112", "вариантов"],
+    ]
+    assert several("wrong_pin", "en", 1).endswith("1 try is left")
+    assert several("wrong_pin", "en", 2).endswith("2 tries are left")
+    assert several("wrong_pin", "kk", 1) == "PIN қате; тағы 1 рет көруге болады"
 
 
 def test_every_text_is_there_in_every_language() -> None:
@@ -84,6 +131,8 @@ def test_only_the_browser_with_the_key_is_served_and_nothing_is_kept(
     assert (answer.status, answer.headers["location"]) == (303, "/")
     assert 'class="notice"' in request(screen, "/", cookie=known).read().decode()
     pin = {"go": "issue", "style": "both", "pin": "nothing", "csrf": token[1]}
+    assert request(screen, "/officer/do", pin, known).status == 403
+    pin["csrf"] = token_of(request(screen, "/officer", cookie=known).read().decode())
     assert request(screen, "/officer/do", pin, known).status == 303
     told = request(screen, "/officer", cookie=known).read().decode()
     assert WORDS["wrong_officer"]["kk"] in told
@@ -101,16 +150,21 @@ def test_a_second_tap_on_next_skips_no_contest_and_there_are_never_two_browsers(
 
     first, known = enter(), enter()
     assert request(screen, "/", cookie=first).status == 403
-    token = re.search(r'name="csrf" value="([^"]+)"', shown())
-    assert token is not None
 
     def do(path: str = "/do", **form: str) -> None:
-        assert request(screen, path, {"csrf": token[1], **form}, known).status == 303
+        token = token_of(shown(path.removesuffix("do").rstrip("/") or "/"))
+        assert request(screen, path, {"csrf": token, **form}, known).status == 303
 
+    assert screen.officer_code is not None
     do("/officer/do", go="issue", style="both", pin=screen.officer_code)
     code = re.search(r"\d{3} \d{3}", shown("/officer"))
     assert code is not None
+    old = token_of(shown())
     do(go="activate", code=code[0])
+    # A form of the step before does nothing, and is no fault; one of another page is refused.
+    assert request(screen, "/do", {"csrf": old, "go": "leave"}, known).status == 303
+    officers = token_of(shown("/officer"))
+    assert request(screen, "/do", {"csrf": officers, "go": "leave"}, known).status == 403
     contest = re.search(r'name="contest" value="([^"]+)"', shown())
     assert contest is not None
     do(go="next", contest=contest[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 from firmware_sim.day import open_day
 from firmware_sim.device import DeviceSetup, DeviceState, PrecinctDevice
 from firmware_sim.dre import Stage, Station
-from firmware_sim.dre.station import Informed
+from firmware_sim.dre.readback import Informed
 from firmware_sim.journal import Journal
 from firmware_sim.reading import ScannerSheetReader
 from hardware.simulated.paper_trail import SimulatedPaperTrail

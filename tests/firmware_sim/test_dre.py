@@ -247,6 +247,48 @@ def test_a_profile_may_have_officers_cast_what_a_voter_left(
         assert (screen.stage, opened.count(), len(trail.box())) == (Stage.IDLE, 1, 1)
 
 
+def test_a_left_record_that_is_refused_is_spoiled_and_its_voters_choices_are_not_shown(
+    own: DeviceSetup,
+    tmp_path: Path,
+    trail: SimulatedPaperTrail,
+    reader: ScannerSheetReader,
+    clock: dre_bench.Clock,
+) -> None:
+    """The paper does not say what was chosen, and its voter is gone: nobody else may see it."""
+    screen_rules = own.profile.screen.model_copy(update={"left_record": "cast"})
+    profile = own.profile.model_copy(update={"screen": screen_rules})
+    setup = DeviceSetup(own.election, profile, own.precinct_id, own.signer, kind="dre")
+    with Journal(tmp_path / "refused.sqlite") as opened:
+        screen = dre_bench.station(setup, opened, trail, reader, clock)
+        at_glass(screen)
+        next(iter(trail._files("held")))[0].write_bytes(b"no picture")
+        clock.now += 300
+        screen.tick()
+        assert screen.stage is Stage.LEFT
+        screen.settle_left()
+        assert (screen.stage, screen.session, opened.count()) == (Stage.IDLE, None, 0)
+        assert (len(trail.box()), len(trail.spoiled())) == (0, 1)
+        assert screen.notice is not None
+        assert screen.notice.word == "left_refused"
+        kinds = [event.kind for event in opened.events()]
+        assert "left_record_refused" in kinds
+        assert "left_record_cast" not in kinds
+
+
+def test_a_voter_who_went_away_in_need_of_help_is_not_shown_to_the_officers(
+    screen: Station, trail: SimulatedPaperTrail
+) -> None:
+    trail.set_paper(0)
+    at_glass(screen)
+    assert screen.stage is Stage.HELP
+    with pytest.raises(StateError, match="cannot be closed"):
+        screen.close()
+    screen.helped(voter_is_gone=True)
+    assert (screen.stage, screen.session) == (Stage.IDLE, None)
+    screen.close()
+    assert screen.device.results_printed
+
+
 def test_a_record_under_glass_outlives_a_cut_and_its_text_is_what_is_recorded(
     own: DeviceSetup,
     tmp_path: Path,
