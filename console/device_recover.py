@@ -25,7 +25,8 @@ def recover(
     """Read every row whose check sum holds, from one file or two; say exactly what is lost.
 
     Exit 1 where anything is lost: then the paper is counted by hand. The write-ahead log
-    beside a file (its name ending in -wal) belongs to it: keep the two together.
+    and the open intention beside a file (names ending in -wal and -intention) belong to it:
+    keep them together.
 
     Example: ballotbench device recover p1.sqlite --mirror /media/p1.sqlite --out new.sqlite
     """

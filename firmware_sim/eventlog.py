@@ -60,8 +60,9 @@ def utc_text(moment: datetime) -> str:
 def next_event(last: Event | None, *, at: datetime, kind: str, detail: Detail) -> Event:
     """The event that follows `last` (None: the first)."""
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
-    event = Event(seq, utc_text(at), kind, dict(detail), prev, "")
-    return Event(seq, event.time, kind, event.detail, prev, hash_of(event))
+    time, detail = utc_text(at), dict(detail)
+    own = _hash(seq, {"seq": seq, "time": time, "kind": kind, "detail": detail, "prev": prev})
+    return Event(seq, time, kind, detail, prev, own)
 
 
 def check_chain(events: Iterable[Event]) -> None:
@@ -121,7 +122,28 @@ def _hashed_fields(event: Event) -> dict[str, Any]:
 
 def hash_of(event: Event) -> str:
     """SHA-256 of an event's other fields, in RFC 8785 form, 64 hex digits."""
+    return _hash(event.seq, _hashed_fields(event))
+
+
+#: RFC 8785 for what has no float, no number that a float cannot hold, and ASCII names only.
+_PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_EXACT = 2**53
+
+
+def _hash(seq: int, fields: Mapping[str, Any]) -> str:
     try:
-        return hashlib.sha256(rfc8785.dumps(_hashed_fields(event))).hexdigest()
-    except rfc8785.CanonicalizationError as error:
-        raise EventLogError(f"event log: line {event.seq} holds what JSON cannot") from error
+        text = _PLAIN.encode(fields).encode() if _is_plain(fields) else rfc8785.dumps(fields)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise EventLogError(f"event log: line {seq} holds what JSON cannot") from error
+    return hashlib.sha256(text).hexdigest()
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(-_EXACT < value < _EXACT)
+    return kind is dict and all(
+        type(k) is str and k.isascii() and _is_plain(v) for k, v in value.items()
+    )

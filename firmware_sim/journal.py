@@ -1,19 +1,23 @@
 """The device's durable memory: one SQLite file that survives a cut at any instant.
 
-What is stored: the device's state (one row), the one open intention (at most one row),
-the cast vote records, the event log and its signed checkpoints. Rules:
+What is stored: the device's state (one row), the cast vote records, the event log and its
+signed checkpoints, and what there must be of all these (`head`); beside it, in a small file of
+its own, the one open intention. Rules:
 
 1. A sheet becomes a record in two phases: `intend` before the feeder is asked, `commit`
-   after it confirmed, `abandon` if it did not. Each is one transaction.
+   after it confirmed, `abandon` if it did not. Each is durable when it returns.
 2. A record has a random 128-bit id as primary key of a table WITHOUT ROWID: no row number,
    no time, no order (NVT-05).
 3. The intention is the only link between a sheet in the machine and a record; it is wiped
-   when settled, in the file and in the write-ahead log.
+   when settled (`firmware_sim.intention`). It is numbered: the transaction that settles the
+   n-th says so, and from then on the n-th in the file is only left over, wiped or not. One of
+   a later step (an older journal was put back) or of another log is refused.
 4. Every row carries a check sum and the events a hash chain; the number of records is kept
    apart. Opening checks all of them: a damaged file is refused, never half read.
 5. Transactions are numbered (`revision`), so that two mirrored journals can be compared
    (`firmware_sim.mirror`).
-6. A journal of version 1 is brought to version 2, losing nothing; a newer one is refused.
+6. A journal of an older version is brought to the newest, losing nothing; a newer one is
+   refused.
 
 What a sheet needs to know of the file (open intention, last event, number of transactions)
 is remembered: one process has the file, and a read would wait for the wipe of the last sheet,
@@ -37,6 +41,7 @@ from typing import Any
 
 from firmware_sim.errors import JournalError
 from firmware_sim.eventlog import (
+    GENESIS,
     Checkpoint,
     Detail,
     Event,
@@ -44,33 +49,27 @@ from firmware_sim.eventlog import (
     check_chain,
     next_event,
 )
+from firmware_sim.intention import Intention
 from firmware_sim.journal_file import Executes, JournalFile
 from firmware_sim.journal_rows import (
     EVENT_COLUMNS,
+    HEAD_COLUMNS,
     SCHEMA,
+    WRITE_HEAD,
+    Head,
     digest_of,
     dumps,
     event_of,
+    event_row,
     open_file,
     squeezed,
-    write_state,
+    state_row,
 )
 from firmware_sim.mirror import MirroredFile, reconcile
+from firmware_sim.settlement import Ready, Settlement, make_ready
 from scanner.cvr import CastVoteRecord, RecordError
 
-
-@dataclass(frozen=True, slots=True)
-class Intention:
-    """What the device was about to have done with the held sheet under `token`.
-
-    `record` is set when it was to be accepted; otherwise it was to be returned, and
-    `ground` says why and `style_id` what it was (None: it could not be read).
-    """
-
-    token: str
-    record: CastVoteRecord | None
-    ground: str | None = None
-    style_id: str | None = None
+__all__ = ["Intention", "Journal", "Settlement"]
 
 
 @dataclass
@@ -78,8 +77,11 @@ class _Known:
     """What is remembered of the file; None: not read yet."""
 
     intention: tuple[Intention | None] | None = None
+    #: The text of the open intention's record, as it was written.
+    payload: str | None = None
+    ready: Ready | None = None
     last: tuple[Event | None] | None = None
-    numbers: tuple[int, int] | None = None
+    head: Head | None = None
 
 
 class Journal:
@@ -112,6 +114,8 @@ class Journal:
             self._file = MirroredFile(files, stop_on_failure=stop_on_failure)
         try:
             self.check()
+            if self.open_intention() is None:
+                self._file.wipe_intention()
         except BaseException:
             self._file.close()
             raise
@@ -154,7 +158,7 @@ class Journal:
     ) -> None:
         """Replace the state document and log one event, in one transaction."""
         with self._transaction() as db:
-            write_state(db, document)
+            db.execute(*state_row(document))
             self._append(db, at, kind, detail)
 
     def clear_records(
@@ -166,23 +170,29 @@ class Journal:
             raise JournalError(f"{self._path}: a sheet is not settled yet; recover first")
         with self._transaction(wipe=True) as db:
             db.execute("DELETE FROM records")
-            write_state(db, document)
+            db.execute(*state_row(document))
             self._append(db, at, kind, detail)
         self.rewrite()
 
     # --- sheets ----------------------------------------------------------------------
 
-    def intend(self, token: str, record: CastVoteRecord) -> None:
-        """Phase one: the held sheet is to become `record` when accepted with `token`."""
-        self._write_intention(
-            Intention(token, record), {"token": token, "record": record.to_json()}
-        )
+    def intend(self, token: str, record: CastVoteRecord, then: Settlement | None = None) -> None:
+        """Phase one: the held sheet is to become `record` when accepted with `token`.
 
-    def intend_return(self, token: str, *, ground: str, style_id: str | None) -> None:
-        """Phase one of pushing the held sheet back out with `token`."""
+        `then` is how it will be settled, if all goes well: made ready while the disk writes.
+        """
+        payload = dumps(record.to_json())
+        self._write_intention(Intention(token, record), {"token": token}, payload, then)
+
+    def intend_return(
+        self, token: str, *, ground: str, style_id: str | None, then: Settlement | None = None
+    ) -> None:
+        """Phase one of pushing the held sheet back out with `token`; `then` as in `intend`."""
         self._write_intention(
             Intention(token, None, ground, style_id),
             {"token": token, "ground": ground, "style_id": style_id},
+            None,
+            then,
         )
 
     def open_intention(self) -> Intention | None:
@@ -194,29 +204,30 @@ class Journal:
     def commit(
         self, token: str, state: Mapping[str, Any], *, at: datetime, kind: str, detail: Detail
     ) -> None:
+        """Phase two, as `settle`, with what is to be written."""
+        self.settle(token, Settlement(state, at, kind, detail))
+
+    def settle(self, token: str, settlement: Settlement) -> None:
         """Phase two: the feeder confirmed `token`. Stores the record (if the sheet was
         accepted), replaces the state, logs the event and wipes the intention, all or none."""
-        intention = self._settled(token)
-        with self._transaction(wipe=True) as db:
-            if intention.record is not None:
-                payload = dumps(intention.record.to_json())
-                db.execute(
-                    "INSERT INTO records VALUES (?, ?, ?)",
-                    (intention.record.record_id, payload, digest_of("record", payload)),
-                )
-            db.execute("DELETE FROM intention")
-            write_state(db, state)
-            self._append(db, at, kind, detail)
-        self._known.intention = (None,)
+        record = self._settled(token).record
+        ready = self._known.ready
+        if ready is None or ready.settlement is not settlement or ready.after != self._head():
+            ready = self._made_ready(record, settlement)
+        try:
+            self._file.write(ready.statements, wipe=True)
+        except BaseException:
+            self._known = _Known()
+            raise
+        self._known = _Known((None,), last=(ready.event,), head=ready.head)
 
     def abandon(self, token: str, *, at: datetime, detail: Detail) -> None:
         """Undo phase one: the sheet is still held, or a person has it. `token` must be the
         open intention's."""
         self._settled(token)
-        with self._transaction(wipe=True) as db:
-            db.execute("DELETE FROM intention")
+        with self._transaction(settles=True) as db:
             self._append(db, at, "intention_undone", detail)
-        self._known.intention = (None,)
+        self._known = _Known((None,), last=self._known.last, head=self._known.head)
 
     def count(self) -> int:
         """How many records are committed."""
@@ -260,7 +271,7 @@ class Journal:
         if not any(e.hash == checkpoint.hash for e in self.events(checkpoint.seq - 1)[:1]):
             raise JournalError(f"{self._path}: event {checkpoint.seq} is not the one signed")
         row = (checkpoint.seq, checkpoint.hash, checkpoint.signature)
-        with self._transaction() as db:
+        with self._transaction(signs=True) as db:
             db.execute(
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
                 (*row, digest_of("checkpoint", dumps(list(row)))),
@@ -281,7 +292,7 @@ class Journal:
 
     def revision(self) -> int:
         """How many transactions were committed."""
-        return self._numbers()[0]
+        return self._head().number
 
     def check(self) -> None:
         """Check the file's structure, every check sum and the event chain.
@@ -306,19 +317,19 @@ class Journal:
             check_chain(events)
         except EventLogError as error:
             raise self._file.damaged(str(error)) from error
-        heads = self._file.rows("SELECT seq, hash FROM log_head")
-        if heads != [(event.seq, event.hash) for event in events[-1:]]:
+        head, last = self._head(), self.last_event()
+        if head.number == 0 and events:
+            raise self._file.damaged("the number of its transactions is missing")
+        if (head.seq, head.hash) != ((last.seq, last.hash) if last else (0, GENESIS)):
             raise self._file.damaged("events are missing from the end of its log")
         checkpoints = self.checkpoints()
-        if len(checkpoints) != self._numbers()[1]:
+        if len(checkpoints) != head.checkpoints:
             raise self._file.damaged("checkpoints of its log are missing")
         for checkpoint in checkpoints:
             if not 1 <= checkpoint.seq <= len(events) or (
                 events[checkpoint.seq - 1].hash != checkpoint.hash
             ):
                 raise self._file.damaged(f"event {checkpoint.seq} is not the one that was signed")
-        if self.revision() == 0 and events:
-            raise self._file.damaged("the number of its transactions is missing")
         if not state and (found or events):
             raise self._file.damaged("the device state is missing")
 
@@ -333,43 +344,67 @@ class Journal:
         return self._file.digest()
 
     def copy_to(self, place: Path) -> None:
-        """A whole, durable copy of the journal at `place`, which must not exist."""
+        """A whole, durable copy of the journal at `place`, which must not exist; without the
+        open intention."""
         self._file.copy_to(place)
+
+    def intention_text(self) -> str | None:
+        """The open intention as it stands in its file; None: there is none."""
+        return None if self.open_intention() is None else self._file.read_intention()
 
     # --- inside ----------------------------------------------------------------------
 
     @contextmanager
-    def _transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
-        number = self.revision() + 1
+    def _transaction(
+        self, *, settles: bool = False, wipe: bool = False, signs: bool = False
+    ) -> Iterator[Executes]:
+        """One transaction: `settles` the open intention, `signs` the log."""
+        before = self._head()
         try:
-            with self._file.transaction(wipe=wipe) as db:
+            with self._file.transaction(wipe=wipe or settles) as db:
                 yield db
-                signed = db.execute("SELECT count(*) FROM checkpoints").fetchone()[0]
-                db.execute(
-                    "INSERT OR REPLACE INTO revision VALUES (1, ?, ?, ?)",
-                    (number, signed, digest_of("revision", f"{number} {signed}")),
+                last = self._known.last and self._known.last[0]
+                signed = before.checkpoints
+                if signs:
+                    signed = db.execute("SELECT count(*) FROM checkpoints").fetchone()[0]
+                head = Head(
+                    before.number + 1,
+                    signed,
+                    before.settled + settles,
+                    *((last.seq, last.hash) if last else (before.seq, before.hash)),
                 )
+                db.execute(WRITE_HEAD, head.row)
         except BaseException:
             self._known = _Known()
             raise
-        self._known.numbers = (number, signed)
+        self._known.head = head
 
-    def _numbers(self) -> tuple[int, int]:
-        """How many transactions and checkpoints there must be."""
-        if self._known.numbers is not None:
-            return self._known.numbers
-        rows = self._file.rows("SELECT number, checkpoints, digest FROM revision")
-        number, checkpoints, digest = rows[0] if rows else (0, 0, digest_of("revision", "0 0"))
-        if digest != digest_of("revision", f"{number} {checkpoints}"):
-            raise self._file.damaged("the number of its transactions fails its check sum")
-        self._known.numbers = (int(number), int(checkpoints))
-        return self._known.numbers
+    def _head(self) -> Head:
+        """What there must be."""
+        if self._known.head is None:
+            rows = self._file.rows(HEAD_COLUMNS)
+            head = Head(*rows[0][:-1]) if rows else Head()
+            if rows and rows[0][-1] != head.digest:
+                raise self._file.damaged("the number of its transactions fails its check sum")
+            self._known.head = head
+        return self._known.head
 
     def _read_intention(self) -> Intention | None:
-        rows = self._file.rows("SELECT document, digest FROM intention")
-        if not rows:
+        text = self._file.read_intention()
+        if text is None:
             return None
-        document = self._checked_document("open intention", *rows[0])
+        with self._file.explained("read"):
+            document = json.loads(text)
+            step, after = int(document["step"]), str(document["after"])
+        followed = self._file.rows("SELECT count(*) FROM events WHERE hash = ?", (after,))[0][0]
+        settled = self._head().settled
+        if (after != GENESIS and not followed) or step > settled + 1:
+            raise self._file.damaged(
+                "the open intention beside it was made after another log than this one (is it an "
+                "older copy of the journal?)"
+            )
+        if step <= settled:
+            return None
         record = document.get("record")
         return Intention(
             token=document["token"],
@@ -378,15 +413,42 @@ class Journal:
             style_id=document.get("style_id"),
         )
 
-    def _write_intention(self, intention: Intention, document: Mapping[str, Any]) -> None:
-        text = dumps(document)
+    def _write_intention(
+        self,
+        intention: Intention,
+        document: Mapping[str, Any],
+        payload: str | None,
+        then: Settlement | None,
+    ) -> None:
         if self.open_intention() is not None:
             raise JournalError(
                 f"{self._path}: a sheet is not settled yet; recover before the next one"
             )
-        with self._transaction() as db:
-            db.execute("INSERT INTO intention VALUES (1, ?, ?)", (text, digest_of("state", text)))
+        last = self.last_event()
+        step = {"step": self._head().settled + 1, "after": last.hash if last else GENESIS}
+        text = dumps({**document, **step})
+        if payload is not None:
+            # As it will be stored: written as JSON once, not twice.
+            text = f'{text[:-1]},"record":{payload}}}'
+        try:
+            self._file.start_intention(text)
+            self._known.payload = payload
+            if then is not None:
+                self._known.ready = self._made_ready(intention.record, then)
+            self._file.finish_intention()
+        except BaseException:
+            self._known = _Known()
+            raise
         self._known.intention = (intention,)
+
+    def _made_ready(self, record: CastVoteRecord | None, settlement: Settlement) -> Ready:
+        return make_ready(
+            settlement,
+            record,
+            payload=self._known.payload,
+            after=self._head(),
+            last=self.last_event(),
+        )
 
     def _settled(self, token: str) -> Intention:
         intention = self.open_intention()
@@ -396,11 +458,7 @@ class Journal:
 
     def _append(self, db: Executes, at: datetime, kind: str, detail: Detail) -> None:
         event = next_event(self.last_event(), at=at, kind=kind, detail=detail)
-        db.execute(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-            (event.seq, event.time, kind, dumps(detail), event.prev, event.hash),
-        )
-        db.execute("INSERT OR REPLACE INTO log_head VALUES (1, ?, ?)", (event.seq, event.hash))
+        db.execute(*event_row(event))
         self._known.last = (event,)
 
     def _checked_document(self, what: str, text: str, digest: str) -> dict[str, Any]:

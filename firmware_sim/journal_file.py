@@ -1,8 +1,7 @@
 """The SQLite file beneath a journal: opened strictly, committed durably, wiped of what was.
 
 Pragmas, and why:
-    journal_mode=WAL       one flush to the disk a commit, where a rollback journal takes four;
-                           and an intention that is settled at once never reaches the main file.
+    journal_mode=WAL       one flush to the disk a commit, where a rollback journal takes four.
     synchronous=FULL       a commit is on the disk before the feeder is told.
     wal_autocheckpoint=0   what is in the log goes to the file when we say, all of it.
     secure_delete=ON       what is deleted is overwritten with zeros.
@@ -11,17 +10,22 @@ Pragmas, and why:
     foreign_keys=ON, trusted_schema=OFF, cell_size_check=ON: strictness that costs nothing.
 
 A write-ahead log by itself would keep votes in the order they came. So after each settled
-sheet it is brought into the file and overwritten with zeros, through to the disk (`wipe`),
-in a thread of its own while the next sheet is read; the next call waits for it. A log that
-could not be brought in whole is never overwritten: it is the only copy (NVT-05).
+sheet (`_wipe_sheet`) the open intention, which has a file of its own
+(`firmware_sim.intention`), is overwritten, the log is brought into the file, and what it held
+is overwritten too, through to the disk; in a thread of its own while the next sheet is read;
+the next call waits for it. A log that could not be brought in whole is never overwritten: it
+is the only copy (NVT-05). Nor is one that SQLite might still read: a log of which a cut left
+the beginning only would take the file back. So SQLite begins it anew first, with a page that
+says nothing (`_begin_log`), and what is wiped is behind that. This also saves the next commit
+a flush: the first write to a log takes two.
 
 A rewriting makes the file shorter, and what is cut off a file stays on the disk, in pages
 laid out in the order the votes came. So the pages that the rewritten file does not have are
 overwritten before they are cut off (`_wipe_tail`).
 
-Flushes to the disk a sheet: 3 before the device goes on (intend 2, commit 1), 3 beside it. A
-rollback journal (PERSIST, EXTRA: what version 1 used) took 9, all in its way. Measured by
-`python -m benchmarks.journal`.
+Flushes to the disk a sheet: 2 before the device goes on (intention 1, commit 1), 6 beside it
+(the intention's wipe 1, log into file 2, log anew 2, its wipe 1). A rollback journal (PERSIST,
+EXTRA: what version 1 used) took 9, all in its way. Measured by `python -m benchmarks.journal`.
 
 Once a write has failed the connection is dead: after a failed flush nobody knows what the
 disk holds (the kernel may drop the pages and say nothing again), so every later call
@@ -34,12 +38,14 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from firmware_sim.aside import Aside
 from firmware_sim.errors import JournalError
+from firmware_sim.intention import IntentionFile, flush_folder, place_of, write_all
+from firmware_sim.journal_words import damaged, explain
 
 #: "BBJ1": tells a journal from any other SQLite file.
 APPLICATION_ID = 0x42424A31
@@ -56,8 +62,15 @@ _PRAGMAS = (
 #: Above this size, bytes, the write-ahead log is cut off after it is wiped (a rewriting made it
 #: large); below, it keeps its place on the disk, so that writing it changes no file size.
 _WAL_KEPT = 256 * 1024
-#: Brings a file of one schema version to the next: statements for the connection.
-Migration = Callable[[sqlite3.Connection], None]
+#: Bytes of the log's header and of a frame (SQLite's file format, section 4).
+_LOG_HEADER, _LOG_FRAME = 32, 24 + 4096
+#: Brings a file of one schema version to the next: statements for the connection; what an
+#: older version kept in the file is put into the file of the intention.
+Migration = Callable[[sqlite3.Connection, IntentionFile], None]
+
+
+#: SQL and its values.
+Statement = tuple[str, tuple[Any, ...]]
 
 
 class Executes(Protocol):
@@ -84,11 +97,14 @@ class JournalFile:
         #: The version that the file had, if it was brought to the newest by opening it.
         self.migrated_from: int | None = None
         self._wal = path.with_name(path.name + "-wal")
-        self._wiper = ThreadPoolExecutor(1, thread_name_prefix="journal-wipe")
-        self._wiping: Future[None] | None = None
+        self._intention = IntentionFile(place_of(path))
+        self._version = len(migrations) + 1
+        self._wiper = Aside("journal-wipe")
         self._dead: JournalError | None = None
         self._closed = False
         self._handle: int | None = None
+        #: May the log hold something that is not wiped? (A killed process left it.)
+        self._unwiped = True
         new = not path.exists()
         with self.explained("opened"):
             self._db = sqlite3.connect(
@@ -99,8 +115,7 @@ class JournalFile:
                 self._prepare(schema, migrations)
             if new:
                 flush_folder(path)
-            # A process killed before its wipe left the log; SQLite has read it by now.
-            self._wipe_now()
+            self._wipe_log()
         except BaseException:
             self._db.close()
             raise
@@ -118,9 +133,11 @@ class JournalFile:
             self.settle()
             # SQLite deletes the log with the last connection: it must hold nothing by then.
             if self._dead is None:
-                self._wipe_now()
+                self._wipe_log()
         finally:
-            self._wiper.shutdown()
+            self._wiper.close()
+            with suppress(OSError):
+                self._intention.close()
             self._db.close()
             if self._handle is not None:
                 os.close(self._handle)
@@ -137,12 +154,26 @@ class JournalFile:
         with self.explained("read"):
             yield from self._db.execute(sql)
 
-    @contextmanager
-    def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
-        """All of it is on the disk when this ends without an error, or none.
+    def write(self, statements: Sequence[Statement], *, wipe: bool = False) -> None:
+        """One transaction of these: all of it is on the disk when this ends, or none.
 
         `wipe`: a vote's way to the record is settled by it; see the module.
         """
+        self.begin()
+        try:
+            for statement, row in statements:
+                self._db.execute(statement, row)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(JournalError):
+                self.roll_back()
+            raise self._failed(error, "written") from error
+        if wipe:
+            self._wiper.start(self._wipe_sheet)
+
+    @contextmanager
+    def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
+        """As `write`, of what is executed within."""
         self.begin()
         try:
             yield self
@@ -161,21 +192,53 @@ class JournalFile:
         self.settle()
         if self._dead is not None:
             raise self._dead
-        with self.explained("written"):
+        self._unwiped = True
+        try:
             self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise self._failed(error, "written") from error
 
     def commit(self, *, wipe: bool) -> None:
         """End it: all of it is on the disk, or the file is dead."""
         with self.explained("written"):
             self._db.execute("COMMIT")
         if wipe:
-            self._wiping = self._wiper.submit(self._wipe_now)
+            self._wiper.start(self._wipe_sheet)
 
     def roll_back(self) -> None:
         """End it: none of it is on the disk."""
         if self._db.in_transaction:
             with self.explained("written"):
                 self._db.execute("ROLLBACK")
+
+    def read_intention(self) -> str | None:
+        """The text of the open intention; None: there is none."""
+        self.settle()
+        with self.explained("read"):
+            return self._intention.read()
+
+    def start_intention(self, text: str) -> None:
+        """Begin to put it down; `finish_intention` must follow."""
+        self.settle()
+        if self._dead is not None:
+            raise self._dead
+        try:
+            self._intention.start(text)
+        except OSError as error:
+            raise self._failed(error, "written") from error
+
+    def finish_intention(self) -> None:
+        """It is on the disk when this ends without an error, or the file is dead."""
+        try:
+            self._intention.finish()
+        except OSError as error:
+            raise self._failed(error, "written") from error
+
+    def wipe_intention(self) -> None:
+        """Overwrite one that is only left over."""
+        self.settle()
+        with self.explained("wiped"):
+            self._intention.wipe()
 
     @property
     def failed(self) -> JournalError | None:
@@ -194,24 +257,19 @@ class JournalFile:
 
     def settle(self) -> None:
         """Wait for the wipe of the last settled sheet."""
-        if self._wiping is None:
-            return
-        wiping, self._wiping = self._wiping, None
-        wiping.result()
+        self._wiper.wait()
 
     def rewrite(self) -> None:
         """Write the whole file anew, rows in the order of their keys."""
         self.settle()
+        self._unwiped = True
         with self.explained("rewritten"):
             self._db.execute("VACUUM")
             pages = self._db.execute("PRAGMA page_count").fetchone()[0]
             page_bytes = self._db.execute("PRAGMA page_size").fetchone()[0]
-        try:
+        with self.explained("wiped"):
             self._wipe_tail(pages * page_bytes)
-        except OSError as error:
-            self._dead = JournalError(f"{self.path}: cannot be wiped: {error.strerror}")
-            raise self._dead from error
-        self._wipe_now()
+        self._wipe_log()
 
     def copy_to(self, place: Path) -> None:
         """A whole copy of the file, durable, at `place`, which must not exist."""
@@ -227,47 +285,25 @@ class JournalFile:
 
     def damaged(self, what: str) -> JournalError:
         """The refusal of a file that does not hold."""
-        return JournalError(
-            f"{self.path}: the journal is damaged: {what}. Keep the file as evidence; read what "
-            "is whole with `ballotbench device recover`, and count the paper by hand where it "
-            "names losses"
-        )
+        return damaged(self.path, what)
 
     @contextmanager
     def explained(self, doing: str) -> Iterator[None]:
-        """Turn what SQLite says into words."""
+        """Turn what SQLite or the system says into words."""
         try:
             yield
-        except sqlite3.Error as error:
-            explained = self._explain(error, doing)
-            if doing in ("written", "rewritten", "wiped"):
-                self._dead = explained
-            raise explained from error
+        except (sqlite3.Error, OSError) as error:
+            raise self._failed(error, doing) from error
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise self.damaged(str(error)) from error
 
     # --- inside ----------------------------------------------------------------------
 
-    def _explain(self, error: sqlite3.Error, doing: str) -> JournalError:
-        # The primary code is in the low byte; the rest says which call it was.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return JournalError(
-                f"{self.path}: is in use by another device process; stop that one first"
-            )
-        if code == sqlite3.SQLITE_FULL:
-            return JournalError(
-                f"{self.path}: the disk is full: the journal cannot be {doing}. Every sheet "
-                f"accepted so far is kept. Make room on {self.path.parent} and start again"
-            )
-        if code == sqlite3.SQLITE_IOERR:
-            return JournalError(
-                f"{self.path}: the storage fails: the journal cannot be {doing}: {error}. Stop, "
-                "change the medium, and recover from it with `ballotbench device recover`"
-            )
-        if isinstance(error, sqlite3.OperationalError):
-            return JournalError(f"{self.path}: the journal cannot be {doing}: {error}")
-        return self.damaged(str(error))
+    def _failed(self, error: sqlite3.Error | OSError, doing: str) -> JournalError:
+        explained = explain(self.path, error, doing)
+        if doing in ("written", "rewritten", "wiped"):
+            self._dead = explained
+        return explained
 
     def _prepare(self, schema: Sequence[str], migrations: Sequence[Migration]) -> None:
         newest = len(migrations) + 1
@@ -312,7 +348,7 @@ class JournalFile:
         self._db.execute("BEGIN EXCLUSIVE")
         try:
             for step in steps:
-                step(self._db)
+                step(self._db, self._intention)
             self._db.execute(f"PRAGMA user_version={newest}")
             self._db.execute("COMMIT")
         except BaseException:
@@ -336,32 +372,53 @@ class JournalFile:
             os.pwrite(self._handle, bytes(length), size)
             os.fsync(self._handle)
 
-    def _wipe_now(self) -> None:
-        """Bring the write-ahead log into the file, whole, then zero it, through to the disk."""
+    def _wipe_sheet(self) -> None:
+        """All that the settled sheet left: its intention, and what is in the log."""
         with self.explained("wiped"):
-            busy, frames, done = self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            self._intention.wipe()
+        self._wipe_log()
+
+    def _wipe_log(self) -> None:
+        """Bring the write-ahead log into the file, whole, then zero it, through to the disk."""
+        if not self._unwiped:
+            return
+        with self.explained("wiped"):
+            size = self._wal.stat().st_size if self._wal.exists() else 0
+            if size == 0:
+                return
+            self._bring_in("RESTART")
+            self._begin_log()
+            _wipe_old_frames(self._wal)
+            if size > _WAL_KEPT:
+                self._bring_in("TRUNCATE")
+        self._unwiped = False
+
+    def _bring_in(self, how: str) -> None:
+        """The whole log into the file, flushed; SQLite takes nothing from it any more."""
+        busy, frames, done = self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
         if busy or frames != done:
             raise JournalError(
                 f"{self.path}: the write-ahead log cannot be brought in; stop the device"
             )
-        try:
-            size = zero_file(self._wal)
-        except OSError as error:
-            self._dead = JournalError(
-                f"{self._wal}: cannot be wiped: {error.strerror}; stop the device"
-            )
-            raise self._dead from error
-        if size > _WAL_KEPT:
-            with self.explained("wiped"):
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _begin_log(self) -> None:
+        """Have SQLite write the log's first frame: page 1, with the same version as before."""
+        self._db.execute(f"PRAGMA user_version={self._version}").fetchall()
+
+
+def _wipe_old_frames(log: Path) -> None:
+    """Zero what is behind the frames of the log as it was begun anew (those with its salts)."""
+    with log.open("r+b", buffering=0) as file:
+        handle, at = file.fileno(), _LOG_HEADER
+        salts = os.pread(handle, 8, 16)
+        while os.pread(handle, 8, at + 8) == salts:
+            at += _LOG_FRAME
+        write_all(handle, bytes(max(0, os.fstat(handle).st_size - at)), at)
+        os.fdatasync(handle)
 
 
 def zero_file(path: Path) -> int:
-    """Overwrite a file with zeros, through to the disk; its size, 0 where there is none.
-
-    SQLite has restarted the log: it takes nothing from there any more, here only its
-    left-over content is taken away.
-    """
+    """Overwrite a file with zeros, through to the disk; its size, 0 where there is none."""
     try:
         with path.open("r+b") as file:
             size = os.fstat(file.fileno()).st_size
@@ -371,12 +428,3 @@ def zero_file(path: Path) -> int:
     except FileNotFoundError:
         return 0
     return size
-
-
-def flush_folder(path: Path) -> None:
-    """A new file's name must be on the disk like its content."""
-    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,11 +2,11 @@
 
 Rules:
 
-1. Each transaction is committed on both before the device goes on (so before the feeder is
-   told); a cut between the two commits leaves one of them one transaction ahead.
-2. At the start both are checked whole and compared. Of two that differ by one transaction
-   the one ahead is right: what it holds was decided, and recovery asks the feeder for the
-   rest. The other is written anew from it.
+1. Each transaction, and each open intention, is written to both before the device goes on (so
+   before the feeder is told); a cut between the two leaves one of them ahead by that.
+2. At the start both are checked whole and compared. Of two that differ by one transaction or
+   by the open intention the one ahead is right: what it holds was decided, and recovery asks
+   the feeder for the rest. The other is written anew from it.
 3. Where one is missing or damaged the other is right, and it is written anew; the damaged
    file is kept beside it, its name ending in `.damaged`, as evidence.
 4. Two that differ by more, or hold different things under the same number, or are of two
@@ -30,7 +30,8 @@ from typing import Any, Protocol, TypeVar
 
 from firmware_sim.errors import JournalError
 from firmware_sim.eventlog import Event
-from firmware_sim.journal_file import Executes, JournalFile, flush_folder, zero_file
+from firmware_sim.intention import IntentionFile, flush_folder, place_of
+from firmware_sim.journal_file import Executes, JournalFile, Statement, zero_file
 
 _T = TypeVar("_T")
 
@@ -72,6 +73,12 @@ class MirroredFile:
         """The rows of one query; not one at a time, as a medium may fail within."""
         return iter(self.rows(sql))
 
+    def write(self, statements: Sequence[Statement], *, wipe: bool = False) -> None:
+        """As `JournalFile.write`, on both or, should one fail, on the other."""
+        with self.transaction(wipe=wipe):
+            for statement, row in statements:
+                self.execute(statement, row)
+
     @contextmanager
     def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
         """On both or, should one fail, on the other."""
@@ -90,6 +97,22 @@ class MirroredFile:
         for cursor in cursors[1:]:
             cursor.close()
         return cursors[0]
+
+    def read_intention(self) -> str | None:
+        """As `JournalFile.read_intention`, from the first medium that can be read."""
+        return self._first(lambda file: file.read_intention())
+
+    def start_intention(self, text: str) -> None:
+        """As `JournalFile.start_intention`, on both."""
+        self._each(lambda file: file.start_intention(text))
+
+    def finish_intention(self) -> None:
+        """As `JournalFile.finish_intention`, on both."""
+        self._each(lambda file: file.finish_intention())
+
+    def wipe_intention(self) -> None:
+        """As `JournalFile.wipe_intention`, on both."""
+        self._each(lambda file: file.wipe_intention())
 
     def settle(self) -> None:
         """Wait for the wipe on both."""
@@ -148,6 +171,9 @@ class MirroredFile:
         for path in (file.path, _log_of(file.path)):
             with suppress(OSError):
                 path.replace(path.with_name(f"{path.name}.stale"))
+        with suppress(OSError):
+            # The other medium has it; here nobody would wipe it any more.
+            _take_away(place_of(file.path))
 
 
 class Whole(Protocol):
@@ -155,6 +181,7 @@ class Whole(Protocol):
 
     def revision(self) -> int: ...
     def digest(self) -> str: ...
+    def intention_text(self) -> str | None: ...
     def state(self) -> dict[str, Any]: ...
     def events(self, after: int = 0) -> list[Event]: ...
     def copy_to(self, place: Path) -> None: ...
@@ -217,7 +244,7 @@ def _decide(
     if numbers[ahead] == numbers[behind]:
         if opened[ahead].digest() != opened[behind].digest():
             raise _differ(first, second, f"hold different things at transaction {numbers[ahead]}")
-        return first, None, ""
+        return _decide_by_intention(first, second, opened)
     bindings = [{k: j.state().get(k) for k in _BINDING} for j in opened.values() if j.state()]
     if len(bindings) == 2 and bindings[0] != bindings[1]:
         raise _differ(first, second, "are of two devices or elections")
@@ -233,6 +260,19 @@ def _decide(
             "away if it is to be written anew)",
         )
     return ahead, behind, f"was {gap} transaction{'s' if gap > 1 else ''} behind"
+
+
+def _decide_by_intention(
+    first: Path, second: Path, opened: dict[Path, Whole]
+) -> tuple[Path, Path | None, str]:
+    """As `_decide`, of two with the same transactions."""
+    steps = {path: journal.intention_text() for path, journal in opened.items()}
+    if steps[first] == steps[second]:
+        return first, None, ""
+    if None not in steps.values():
+        raise _differ(first, second, "hold different open intentions")
+    right, wrong = (first, second) if steps[second] is None else (second, first)
+    return right, wrong, "lacked the open intention"
 
 
 def _known_to_have_failed(events: Sequence[Event]) -> bool:
@@ -260,14 +300,26 @@ def _renew(right: Whole, wrong: Whole | None, place: Path, *, damaged: bool) -> 
                 path.replace(path.with_name(f"{path.name}.damaged"))
             elif path.exists():
                 zero_file(path)
+        _take_away(place_of(place))
         log.unlink(missing_ok=True)
         fresh.replace(place)
         flush_folder(place)
+        step = right.intention_text()
+        if step is not None:
+            file = IntentionFile(place_of(place))
+            file.write(step)
+            file.close()
     except OSError as error:
         raise JournalError(
             f"{place}: cannot be written anew from the other medium: {error.strerror}. Change "
             "this medium, or go on with the other one alone"
         ) from error
+
+
+def _take_away(path: Path) -> None:
+    """Overwrite a file, through to the disk, and remove it."""
+    zero_file(path)
+    path.unlink(missing_ok=True)
 
 
 def _log_of(path: Path) -> Path:

@@ -1,10 +1,10 @@
 """What is whole in damaged journals, and exactly what is lost.
 
 Every row of a journal carries its own check sum, so each can be trusted by itself. `salvage`
-reads all files given (the journal, its mirror; a write-ahead log beside each) page by page,
-keeps every row whose check sum holds, and compares with what must be there: the number of
-records by the device's state, the events by their numbers. If nothing is lost, `rebuild`
-writes a whole journal from it. The files read are never changed.
+reads all files given (the journal, its mirror; beside each its write-ahead log and its open
+intention) page by page, keeps every row whose check sum holds, and compares with what must be
+there: the number of records by the device's state, the events by their numbers. If nothing is
+lost, `rebuild` writes a whole journal from it. The files read are never changed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from typing import Any
 
 from firmware_sim.errors import JournalError
 from firmware_sim.eventlog import GENESIS, Checkpoint, Event, hash_of
+from firmware_sim.intention import IntentionFile, place_of
 from firmware_sim.journal import Journal
-from firmware_sim.journal_rows import digest_of, dumps, event_of, open_file
+from firmware_sim.journal_rows import Head, digest_of, dumps, event_of, event_row, open_file
 from firmware_sim.sqlite_pages import Row, rows, with_log
 
 #: More than a day's log can have; what claims more is damaged itself.
 _MOST_EVENTS = 10**6
+_NO_HEAD = Head()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Salvaged:
     (None: not found, for the intention also: none was open). `lost` says what is not whole,
     a line each; empty: nothing is lost."""
 
-    revision: int
+    head: Head
     state: Mapping[str, Any] | None
     intention: Mapping[str, Any] | None
     records: Mapping[str, str]
@@ -44,9 +46,9 @@ class Salvaged:
 class _Found:
     """The sound rows of one file."""
 
-    revision: int = 0
-    signed: int = 0
-    head: int = 0
+    head: Head = _NO_HEAD
+    #: The last event, by version 2's table of its own.
+    last: int = 0
     state: dict[str, Any] | None = None
     intention: dict[str, Any] | None = None
 
@@ -67,18 +69,20 @@ def salvage(paths: Sequence[Path]) -> Salvaged:
         for row in _rows_of(path):
             _sort(row, found, records, events, checkpoints, broken)
         files.append(found)
-    newest = max(files, key=lambda found: (found.revision, found.state is not None))
+        found.intention = found.intention or _intention_of(path)
+    newest = max(files, key=lambda found: (found.head.number, found.state is not None))
     state = newest.state or next((f.state for f in files if f.state is not None), None)
-    chain, lost = _chain(events, max([0, newest.head, *events, *checkpoints]))
+    chain, lost = _chain(events, max([0, newest.head.seq, newest.last, *events, *checkpoints]))
     lost += _records_lost(state, records, broken - set(records))
-    if len(checkpoints) < newest.signed:
-        lost.append(f"{newest.signed - len(checkpoints)} of {newest.signed} checkpoints of the log")
-    if newest.revision == 0:
+    signed = newest.head.checkpoints
+    if len(checkpoints) < signed:
+        lost.append(f"{signed - len(checkpoints)} of {signed} checkpoints of the log")
+    if newest.head.number == 0:
         lost.append("the number of its transactions")
     return Salvaged(
-        newest.revision,
+        newest.head,
         state,
-        newest.intention,
+        _open_step(files, newest.head),
         dict(sorted(records.items())),
         chain,
         tuple(checkpoints[seq] for seq in sorted(checkpoints)),
@@ -103,6 +107,12 @@ def rebuild(salvaged: Salvaged, place: Path) -> None:
             for table, row in _rows_to_write(salvaged):
                 db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
         file.rewrite()
+        if salvaged.intention is not None:
+            # As the next step of the journal as it now is.
+            after = salvaged.events[-1].hash if salvaged.events else GENESIS
+            step = {"step": salvaged.head.settled + 1, "after": after}
+            file.start_intention(dumps({**salvaged.intention, **step}))
+            file.finish_intention()
     finally:
         file.close()
     Journal(place).close()
@@ -118,6 +128,32 @@ def _rows_of(path: Path) -> Iterable[Row]:
         return rows(with_log(data, log.read_bytes() if log.exists() else b""))
     except OSError as error:
         raise JournalError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _intention_of(path: Path) -> dict[str, Any] | None:
+    """The intention beside a file, open or not; None: there is none that can be read."""
+    try:
+        text = IntentionFile(place_of(path)).read()
+        document = json.loads(text) if text is not None else None
+    except OSError as error:
+        raise JournalError(f"{place_of(path)}: cannot be read: {error.strerror}") from error
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and "token" in document else None
+
+
+def _open_step(files: Sequence[_Found], newest: Head) -> dict[str, Any] | None:
+    """The intention that is open by the newest head; a cut may have left it on one of two
+    media only. Where no head was found any may be."""
+    for found in files:
+        step = found.intention
+        if step is None:
+            continue
+        # Version 2 had no numbers: there it is open if it is in the newest file.
+        number = step.get("step", 1 if found.head.number == newest.number else 0)
+        if newest.number == 0 or number == newest.settled + 1:
+            return step
+    return None
 
 
 def _sort(
@@ -141,11 +177,15 @@ def _sort(
                 found.intention = document
             else:
                 found.state = document
-        case 1, (None, int(number), int(signed), str(digest)):
-            if digest == digest_of("revision", f"{number} {signed}") and number > found.revision:
-                found.revision, found.signed = number, signed
-        case 1, (None, int(seq), str(head)) if len(head) == 64:  # log_head has no check sum
-            found.head = seq if 0 < seq < _MOST_EVENTS else 0
+        case 1, (None, int(), int(), int(), int(), str(), str(digest)):
+            head = Head(*row.values[1:-1])  # type: ignore[arg-type]
+            if digest == head.digest and head.number > found.head.number:
+                found.head = head
+        case 1, (None, int(number), int(signed), str(digest)):  # revision, of version 2
+            if digest == digest_of("revision", f"{number} {signed}"):
+                found.head = max(found.head, Head(number, signed))
+        case 1, (None, int(seq), str(head)) if len(head) == 64:  # log_head, of version 2
+            found.last = seq if 0 < seq < _MOST_EVENTS else 0
         case int(seq), (None, str(), str(), str(), str(), str()):
             try:
                 event = event_of((seq, *row.values[1:]))
@@ -204,19 +244,17 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _rows_to_write(salvaged: Salvaged) -> Iterable[tuple[str, tuple[Any, ...]]]:
-    for table, document in (("state", salvaged.state), ("intention", salvaged.intention)):
-        if document is not None:
-            text = dumps(document)
-            yield table, (1, text, digest_of("state", text))
+    if salvaged.state is not None:
+        text = dumps(salvaged.state)
+        yield "state", (1, text, digest_of("state", text))
     for record_id, payload in salvaged.records.items():
         yield "records", (record_id, payload, digest_of("record", payload))
     for event in salvaged.events:
-        row = (event.seq, event.time, event.kind, dumps(event.detail), event.prev, event.hash)
-        yield "events", row
-    for event in salvaged.events[-1:]:
-        yield "log_head", (1, event.seq, event.hash)
+        yield "events", event_row(event)[1]
     for checkpoint in salvaged.checkpoints:
         cells = (checkpoint.seq, checkpoint.hash, checkpoint.signature)
         yield "checkpoints", (*cells, digest_of("checkpoint", dumps(list(cells))))
-    number, signed = salvaged.revision, len(salvaged.checkpoints)
-    yield "revision", (1, number, signed, digest_of("revision", f"{number} {signed}"))
+    head = salvaged.head._replace(checkpoints=len(salvaged.checkpoints))
+    for event in salvaged.events[-1:]:
+        head = head._replace(seq=event.seq, hash=event.hash)
+    yield "head", head.row

@@ -8,12 +8,14 @@ person looks and says so (`answer_place`), and that is logged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
 
 from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.eventlog import Detail
 from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, bars, of_scanner
-from firmware_sim.journal import Intention
+from firmware_sim.journal import Intention, Settlement
 from firmware_sim.judgement import (
     OutcomeKind,
     PlaceVerdict,
@@ -117,7 +119,7 @@ class SheetPath:
         status = status or self.status()
         verdict = place_verdict(intention, status)
         if verdict is PlaceVerdict.FINISH:
-            self._finish(intention, {"after_cut": True})
+            self._finish(intention, self._settlement(intention, {"after_cut": True}))
         elif verdict is PlaceVerdict.UNDO:
             # Not acted on: the sheet is still held and will be read afresh.
             self._undo(intention, {"after_cut": True})
@@ -153,12 +155,12 @@ class SheetPath:
                     "not what was answered. Go on without an answer: the next step settles it"
                 )
             if verdict is PlaceVerdict.FINISH:
-                self._finish(intention, said)
+                self._finish(intention, self._settlement(intention, said))
             else:
                 self._undo(intention, said)
             return
         if in_box == (intention.record is not None):
-            self._finish(intention, said)
+            self._finish(intention, self._settlement(intention, said))
         else:
             # Also a sheet that was to be returned and lies in the box: it has no record, so
             # the scanner's box counter will differ, and tape and reconciliation say so.
@@ -187,9 +189,11 @@ class SheetPath:
             return outcome
         token = self._randomness(16).hex()
         record = new_record(sheet, self._setup.election.hash, self._randomness(16).hex())
-        self._journal.intend(token, record)
+        intention = Intention(token, record)
+        before, then = self._ledger.document, self._settlement(intention, {})
+        self._journal.intend(token, record, then)
         self._feeder.accept(token)
-        self._finish(Intention(token, record), {})
+        self._finish(intention, self._as_foreseen(then, before, intention))
         return SheetOutcome(OutcomeKind.ACCEPTED)
 
     def _cast(self, asked: Question, sheet: SheetInterpretation) -> bool:
@@ -200,12 +204,15 @@ class SheetPath:
 
     def _send_back(self, outcome: SheetOutcome, style_id: str | None) -> SheetOutcome:
         token = self._randomness(16).hex()
-        self._journal.intend_return(token, ground=outcome.reason, style_id=style_id)
+        intention = Intention(token, None, outcome.reason, style_id)
+        before, then = self._ledger.document, self._settlement(intention, {})
+        self._journal.intend_return(token, ground=outcome.reason, style_id=style_id, then=then)
         self._feeder.return_sheet(token)
-        self._finish(Intention(token, None, outcome.reason, style_id), {})
+        self._finish(intention, self._as_foreseen(then, before, intention))
         return outcome
 
-    def _finish(self, intention: Intention, detail: Detail) -> None:
+    def _settlement(self, intention: Intention, detail: Detail) -> Settlement:
+        """What is to be written, now, when the feeder has done it."""
         before = self._ledger.document
         counters = dict(before["counters"])
         by_style = dict(before["returned_by_style"])
@@ -225,8 +232,20 @@ class SheetPath:
         document = self._ledger.stamped(
             {**before, "counters": counters, "returned_by_style": by_style}, now
         )
-        self._journal.commit(intention.token, document, at=now, kind=kind, detail=detail)
-        self._ledger.document = document
+        return Settlement(document, now, kind, detail)
+
+    def _as_foreseen(
+        self, then: Settlement, before: Mapping[str, Any], intention: Intention
+    ) -> Settlement:
+        """What was to be written, if it still holds: the same state, and not a second ago."""
+        passed = self._ledger.now() - then.at
+        if self._ledger.document is before and timedelta(0) <= passed < timedelta(seconds=1):
+            return then
+        return self._settlement(intention, {})
+
+    def _finish(self, intention: Intention, settlement: Settlement) -> None:
+        self._journal.settle(intention.token, settlement)
+        self._ledger.document = dict(settlement.state)
         self._last_return = None
         self._ledger.follow(intention.record)
 

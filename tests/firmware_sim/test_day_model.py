@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -41,7 +40,8 @@ from hypothesis.stateful import (
 from firmware_sim.device import DeviceState, Mode, OutcomeKind, PrecinctDevice
 from firmware_sim.errors import FirmwareError, HumanStepError, StateError
 from firmware_sim.failures import FAILURES, Failure
-from firmware_sim.journal import Journal
+from firmware_sim.journal import Journal, Settlement
+from firmware_sim.journal_file import Executes
 from firmware_sim.package import read_package
 from firmware_sim.roles import Person, Role, RoleError
 from firmware_sim.voter import Question, VoterChoice
@@ -182,11 +182,23 @@ class CutJournal(Journal):
     countdown: int | None = None
 
     @contextmanager
-    def _transaction(self, *, wipe: bool = False) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, **how: bool) -> Iterator[Executes]:
+        with self._power(), super()._transaction(**how) as opened:
+            yield opened
+
+    def _write_intention(self, *what: Any) -> None:
+        with self._power():
+            super()._write_intention(*what)
+
+    def settle(self, token: str, settlement: Settlement) -> None:
+        with self._power():
+            super().settle(token, settlement)
+
+    @contextmanager
+    def _power(self) -> Iterator[None]:
         if self._cut_now():
             raise Cut
-        with super()._transaction(wipe=wipe) as opened:
-            yield opened
+        yield
         if self._cut_now():
             raise Cut
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.errors import JournalError
+from firmware_sim.intention import place_of
 from firmware_sim.journal import Intention, Journal
+from firmware_sim.sqlite_pages import PAGE
 from scanner.cvr import CastVoteRecord, new_record
 from tests.firmware_sim import bench
 
@@ -66,18 +68,23 @@ def test_two_phases(journal: Journal, path: Path) -> None:
 
 def test_the_link_between_paper_and_record_is_wiped(journal: Journal, path: Path) -> None:
     """After settling, no file holds a token; the record ids stand in no write-ahead log."""
-    log = path.with_name(path.name + "-wal")
+    log, step = path.with_name(path.name + "-wal"), place_of(path)
     journal.intend("a" * 32, a_record())
-    assert b"a" * 32 in log.read_bytes()
+    assert b"a" * 32 in step.read_bytes()
     journal.abandon("a" * 32, at=bench.NOW, detail={})
     settled = [vote(journal, n) for n in range(1, 21)]
     assert journal.count() == len(settled)
-    assert set(log.read_bytes()) == {0}
-    for token, _ in settled:
-        assert token.encode() not in path.read_bytes()
+    assert set(step.read_bytes()) == {0}
+    # The log is begun anew with the file's first page, which holds no row.
+    assert log.read_bytes()[56:72] == b"SQLite format 3\0"
+    assert set(log.read_bytes()[56 + PAGE :]) == {0}
+    for token, record_id in settled:
+        assert token.encode() not in path.read_bytes() + log.read_bytes()
+        assert record_id.encode() not in log.read_bytes()
     journal.intend("b" * 32, a_record())
+    journal.abandon("b" * 32, at=bench.NOW, detail={})
     journal.close()
-    assert not log.exists()
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_rewritten_pages_do_not_depend_on_the_order_of_votes(tmp_path: Path) -> None:
@@ -99,20 +106,61 @@ def test_rewritten_pages_do_not_depend_on_the_order_of_votes(tmp_path: Path) -> 
     assert contents[0] == contents[1]
 
 
+def as_it_stands(path: Path, left: Path) -> None:
+    """A copy of what is on the disk at this instant."""
+    for end in ("", "-wal", "-intention"):
+        file = path.with_name(path.name + end)
+        if file.exists():
+            shutil.copy(file, left.with_name(left.name + end))
+
+
 def test_a_cut_before_the_wipe_is_made_good(journal: Journal, path: Path) -> None:
-    """What a killed process left in the write-ahead log is read and wiped at the next start."""
-    log = path.with_name(path.name + "-wal")
-    record = a_record()
+    """What a killed process left in the write-ahead log is read and wiped at the next start,
+    and so is an intention that is settled."""
+    record, left = a_record(), path.with_name("left.sqlite")
+    log = left.with_name("left.sqlite-wal")
     journal.intend("a" * 32, record)
-    # As the disk stands at this instant.
-    left, left_log = path.with_name("left.sqlite"), path.with_name("left.sqlite-wal")
-    shutil.copy(path, left)
-    shutil.copy(log, left_log)
+    as_it_stands(path, left)
     with Journal(left) as again:
         assert again.open_intention() == Intention("a" * 32, record)
-        assert set(left_log.read_bytes()) == {0}
+        assert set(log.read_bytes()[56 + PAGE :]) == {0}
+        open_step = place_of(left).read_bytes()
         again.commit("a" * 32, state(1), at=bench.NOW, kind="sheet_accepted", detail={})
-    assert b"a" * 32 not in left.read_bytes()
+        committed = log.read_bytes()
+    assert not place_of(left).exists()
+    # As if it had died between commit and wipe.
+    place_of(left).write_bytes(open_step)
+    with Journal(left) as again:
+        assert (again.open_intention(), again.count()) == (None, 1)
+        assert not any(place_of(left).read_bytes())
+        again.intend("b" * 32, a_record())
+    assert b"a" * 32 not in left.read_bytes() + committed
+
+
+def test_an_intention_of_another_log_is_refused(journal: Journal, path: Path) -> None:
+    """An older copy of the journal put under it, or another journal beside it."""
+    vote(journal, 1)
+    older, other = path.with_name("older.sqlite"), path.with_name("other.sqlite")
+    as_it_stands(path, older)
+    vote(journal, 2)
+    journal.intend("a" * 32, a_record())
+    with Journal(other) as another:
+        another.set_state(state(0), at=bench.NOW, kind="polls_paused", detail={})
+    for wrong in (older, other):
+        place_of(wrong).write_bytes(place_of(path).read_bytes())
+        with pytest.raises(JournalError, match="another log"):
+            Journal(wrong)
+        assert b"a" * 32 in place_of(wrong).read_bytes()
+
+
+def test_a_damaged_intention_is_refused(journal: Journal, path: Path) -> None:
+    journal.intend("a" * 32, a_record())
+    journal.close()
+    data = bytearray(place_of(path).read_bytes())
+    data[150] ^= 1
+    place_of(path).write_bytes(data)
+    with pytest.raises(JournalError, match="open intention beside it fails its check sum"):
+        Journal(path)
 
 
 def test_a_second_device_on_the_same_journal_is_refused(journal: Journal, path: Path) -> None:
