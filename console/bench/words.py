@@ -58,7 +58,20 @@ class Words:
 
 
 @cache
-def words(language: Language) -> Words:
-    """The words of a language."""
-    text = (_FOLDER / f"{language}.toml").read_text(encoding="utf-8")
+def words(language: Language, folder: Path = _FOLDER) -> Words:
+    """The words of a language; `folder` holds a file a language, of this report or another."""
+    text = (folder / f"{language}.toml").read_text(encoding="utf-8")
     return Words(language, tomllib.loads(text))
+
+
+def chosen_languages(given: list[str] | None) -> tuple[Language, ...]:
+    """The languages of `--language`, in the order given; all where none is.
+
+    Raises:
+        ValueError: one that there is not; its text is for the user.
+    """
+    known: dict[str, Language] = {name: name for name in LANGUAGES}
+    wanted = dict.fromkeys(given or LANGUAGES)
+    if unknown := sorted(wanted.keys() - known.keys()):
+        raise ValueError(f"{', '.join(unknown)} is none of {', '.join(LANGUAGES)}")
+    return tuple(known[name] for name in wanted)

@@ -13,6 +13,7 @@ from console.errors import ConsoleError
 if TYPE_CHECKING:
     from console.bench.document import BenchFile
     from console.bench.sources import StackSource
+    from console.bench.words import Language
 
 EXAMPLE = """
 Example:
@@ -114,16 +115,14 @@ def bench(
     from console.bench import run as bench_run
     from console.bench.judge import Circumstances, judge
     from console.bench.sources import FolderSource, Source, choose
-    from console.bench.words import LANGUAGES
+    from console.bench.words import chosen_languages
     from console.definitions import load_definition
     from scanner.decks.document import MAX_DECK_BYTES, parse_deck
 
-    chosen = tuple(dict.fromkeys(language or LANGUAGES))
-    if unknown := set(chosen) - set(LANGUAGES):
-        known = ", ".join(LANGUAGES)
-        raise typer.BadParameter(
-            f"{', '.join(sorted(unknown))} is none of {known}", param_hint="--language"
-        )
+    try:
+        chosen = chosen_languages(language)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--language") from error
     import hashlib
     from datetime import UTC, datetime
 
@@ -209,12 +208,12 @@ def _stack(
     return None
 
 
-def _write_reports(result: BenchFile, out: Path, languages: tuple[str, ...]) -> list[Path]:
+def _write_reports(result: BenchFile, out: Path, languages: tuple[Language, ...]) -> list[Path]:
     from console.bench.reports import render_html, render_pdf
-    from console.bench.words import LANGUAGES, words
+    from console.bench.words import words
 
     files = []
-    for tag in [known for name in languages for known in LANGUAGES if known == name]:
+    for tag in languages:
         say = words(tag)
         suffix = "" if tag == languages[0] else f".{tag}"
         files += [out / f"report{suffix}.html", out / f"report{suffix}.pdf"]

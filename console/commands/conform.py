@@ -11,6 +11,7 @@ from console.common import emit_json, progress, stdout
 from console.errors import ConsoleError
 
 if TYPE_CHECKING:
+    from console.bench.words import Language
     from console.conform.document import ConformFile, DeckRecord
 
 EXAMPLE = """
@@ -36,6 +37,13 @@ def conform(
         Path | None,
         typer.Option(help="A deck of `ballotbench deck`: its sheets lie first in the tray."),
     ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Language of the report: en, kk, ru (may be given several times). The first "
+            "is report.html, others report.kk.html and so on. All three if not given."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print conform.json.")] = False,
 ) -> None:
     """Test a scanner against the rules of docs/protocol.md and write a report to sign.
@@ -47,12 +55,16 @@ def conform(
     from datetime import UTC, datetime
     from importlib.metadata import version
 
+    from console.bench.words import chosen_languages
     from console.conform.document import ConformFile, check_records, time_records
-    from console.conform.report import digest_of, render_html, render_pdf
     from hardware.conformance import CHECKS, Probe, run_checks
     from hardware.messages import NONCE_BYTES, Hello, Kind
     from hardware.stream import SerialStream
 
+    try:
+        languages = chosen_languages(language)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--language") from error
     out.mkdir(parents=True, exist_ok=True)
     probe = Probe(lambda: SerialStream(port, write_timeout_s=60.0))
     record = None if deck is None else _reference(deck, port)
@@ -75,8 +87,7 @@ def conform(
     )
     text = result.model_dump_json(indent=1) + "\n"
     (out / "conform.json").write_text(text, encoding="utf-8")
-    (out / "report.html").write_text(render_html(result, digest_of(text)), encoding="utf-8")
-    (out / "report.pdf").write_bytes(render_pdf(result, digest_of(text)))
+    _write_reports(result, text, out, languages)
     if as_json:
         emit_json(result.model_dump(mode="json"))
     else:
@@ -85,15 +96,33 @@ def conform(
         raise typer.Exit(1)
 
 
-def _say(result: ConformFile, out: Path) -> None:
-    from console.conform.report import verdict
+def _write_reports(
+    result: ConformFile, text: str, out: Path, languages: tuple[Language, ...]
+) -> None:
+    from console.conform.report import digest_of, render_html, render_pdf
+    from console.conform.words import conform_words
 
+    digest = digest_of(text)
+    for tag in languages:
+        say = conform_words(tag)
+        suffix = "" if tag == languages[0] else f".{tag}"
+        (out / f"report{suffix}.html").write_text(
+            render_html(result, digest, say), encoding="utf-8"
+        )
+        (out / f"report{suffix}.pdf").write_bytes(render_pdf(result, digest, say))
+
+
+def _say(result: ConformFile, out: Path) -> None:
+    from console.conform.report import finding, verdict
+    from console.conform.words import conform_words
+
+    say = conform_words("en")
     bad = [check for check in result.checks if check.state != "passed"]
     lines = [
-        f"{result.model}, firmware {result.firmware}",
-        verdict(result),
-        *(f"  {c.id} {c.state.replace('_', ' ')}: {c.title}. {c.told}" for c in bad),
-        *(f"  deck: {finding}" for finding in (result.deck.findings if result.deck else ())),
+        say("subtitle", model=result.model, firmware=result.firmware),
+        verdict(result, say),
+        *(f"  {finding(check, say)}" for check in bad),
+        *(f"  deck: {why}" for why in (result.deck.findings if result.deck else ())),
         f"Report: {out / 'report.html'}",
     ]
     for line in lines:
