@@ -86,7 +86,16 @@ def package_files(
         package.EVENTS: to_lines(events),
         **extra,
     }
-    manifest = {
+    manifest = manifest_of(election, profile, figures, [*files, package.MANIFEST])
+    files[package.MANIFEST] = package.to_json_bytes(manifest)
+    return files
+
+
+def manifest_of(
+    election: Election, profile: Profile, figures: ExportFigures, files: Sequence[str]
+) -> dict[str, Any]:
+    """`manifest.json`: what the package is, and the names of its summed `files`."""
+    return {
         "format": package.MANIFEST_FORMAT,
         "package_id": figures.package_id,
         "election_id": election.id,
@@ -97,11 +106,9 @@ def package_files(
         "precinct_id": figures.precinct_id,
         "device_id": figures.device_id,
         "export_number": figures.export_number,
-        "created": utc_text(created),
-        "files": sorted([*files, package.MANIFEST]),
+        "created": utc_text(figures.created.astimezone(UTC).replace(microsecond=0)),
+        "files": sorted(files),
     }
-    files[package.MANIFEST] = package.to_json_bytes(manifest)
-    return files
 
 
 def check_issued(election: Election, precinct_id: str, issued: Mapping[str, int]) -> None:

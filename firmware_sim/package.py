@@ -141,9 +141,9 @@ def to_json_bytes(value: Any) -> bytes:
     return text.encode() + b"\n"
 
 
-def compressed(data: bytes) -> bytes:
+def compressed(data: bytes, level: int = 6) -> bytes:
     """RFC 1952 with no time and no name in it: the same bytes every time."""
-    return gzip.compress(data, compresslevel=6, mtime=0)
+    return gzip.compress(data, compresslevel=level, mtime=0)
 
 
 def _decompressed(data: bytes, where: str) -> bytes:

@@ -81,8 +81,13 @@ def cvr_table(records: Iterable[CastVoteRecord]) -> pa.Table:
 
 def cvr_parquet_bytes(records: Iterable[CastVoteRecord]) -> bytes:
     """`cvr_table` as one Parquet file: the same records in any order give the same bytes."""
+    return table_parquet_bytes(cvr_table(records))
+
+
+def table_parquet_bytes(table: pa.Table) -> bytes:
+    """A table of `SCHEMA` as one Parquet file."""
     sink = pa.BufferOutputStream()
-    pq.write_table(cvr_table(records), sink, compression="zstd", version="2.6")
+    pq.write_table(table, sink, compression="zstd", version="2.6")
     return bytes(sink.getvalue())
 
 

@@ -1,0 +1,120 @@
+"""Writing a made-up nation into a folder, territory by territory, in bounded memory.
+
+    election.json  profile.toml  commissions.json
+    keys/                        the authority and its regions (trust folder)
+    packages/T-1/P-00001.zip …   one signed results package a precinct
+    truth.json                   totals by contest, as drawn; written last
+
+The same plan draws the same votes; keys, and so signatures, are fresh each time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from election.profile import BUILT_IN, Profile, load_profile
+from tally.errors import TallyError
+from tally.simulation.packages import PackageMaker, make_authority
+from tally.simulation.plan import Nation, NationPlan, make_nation, profile_id
+
+TRUTH_FORMAT = "ballotbench-nation-truth/1"
+
+Truth = dict[str, dict[str, Any]]
+
+
+def write_nation(
+    plan: NationPlan,
+    folder: Path,
+    executor: Executor,
+    *,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Path:
+    """Make the nation of a plan in `folder`, which must not exist or be empty.
+
+    `progress` is told packages made and to be made. Returns the path of `truth.json`.
+
+    Raises:
+        TallyError: something is in the folder. OSError: not writable.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise TallyError(f"{folder}: is not empty; give a new folder")
+    nation = make_nation(plan)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_files(nation, folder)
+    make_authority(nation, folder / "keys")
+    territories = [t.id for t in nation.commissions.of_tier("territorial")]
+    sums: dict[str, Counter[str]] = {}
+    done = 0
+    futures = [executor.submit(_territory, plan, str(folder), t) for t in territories]
+    for future in futures:
+        number, truth = future.result()
+        done += number
+        for contest, votes in truth.items():
+            sums.setdefault(contest, Counter()).update(votes)
+        progress(done, plan.precincts)
+    document = {
+        "format": TRUTH_FORMAT,
+        "plan": asdict(plan),
+        "election_hash": nation.election.hash,
+        "contests": {c: dict(sorted(v.items())) for c, v in sorted(sums.items())},
+    }
+    path = folder / "truth.json"
+    path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+def write_files(nation: Nation, folder: Path) -> None:
+    """The definition, its profile and its commissions."""
+    (folder / "election.json").write_text(
+        nation.election.model_dump_json(exclude_none=True), encoding="utf-8"
+    )
+    (folder / "commissions.json").write_text(
+        nation.commissions.model_dump_json(exclude_none=True), encoding="utf-8"
+    )
+    (folder / "profile.toml").write_text(profile_text(nation.plan), encoding="utf-8")
+
+
+def profile_text(plan: NationPlan) -> str:
+    """The profile: Kazakhstan's, or the same law on one sheet of many contests."""
+    text = (BUILT_IN / "kz-majilis.toml").read_text(encoding="utf-8")
+    if plan.papers == "apart":
+        return text
+    for old, new in (
+        ('id = "kz-majilis"', f'id = "{profile_id(plan)}"'),
+        ('sheets = "one_contest"', 'sheets = "many_contests"'),
+        ('rule = "exactly_one"', 'rule = "up_to_n"'),
+    ):
+        text = text.replace(old, new, 1)
+    # Votes lost on a valid sheet are not void sheets: that ratio holds for one contest only.
+    start = text.index('[[control_ratios]]\nid = "votes_equal_valid"')
+    following = text.find("[[", start + 2)
+    return text[:start] + ("" if following < 0 else text[following:])
+
+
+_MAKERS: dict[tuple[NationPlan, str], PackageMaker] = {}
+
+
+def _territory(plan: NationPlan, folder: str, territory: str) -> tuple[int, Truth]:
+    """Make one territory's packages (in a worker); how many, and their votes."""
+    key = (plan, folder)
+    if key not in _MAKERS:
+        _MAKERS.clear()
+        nation = make_nation(plan)
+        profile: Profile = load_profile(Path(folder) / "profile.toml")
+        _MAKERS[key] = PackageMaker(nation, profile, Path(folder) / "keys")
+    place = Path(folder) / "packages" / territory
+    place.mkdir(parents=True, exist_ok=True)
+    number = 0
+    truth: dict[str, Counter[str]] = {}
+    for made in _MAKERS[key].territory(territory):
+        (place / f"{made.precinct_id}.zip").write_bytes(made.data)
+        number += 1
+        for contest, figures in made.totals["contests"].items():
+            truth.setdefault(contest, Counter()).update(figures["votes"])
+    return number, {contest: dict(votes) for contest, votes in truth.items()}
