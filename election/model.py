@@ -198,6 +198,10 @@ class Election(_Model):
         """The contest of this id. Raises KeyError."""
         return self._contests[contest_id]
 
+    def has_precinct(self, precinct_id: str) -> bool:
+        """Whether the election has a precinct of this id."""
+        return precinct_id in self._precincts
+
     def style(self, style_id: str) -> BallotStyle:
         """The ballot style of this id. Raises KeyError."""
         return self._styles[style_id]

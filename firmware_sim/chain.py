@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -123,7 +124,7 @@ class ChainTrust:
     def _check_not_revoked(
         self, who: str, certificate: x509.Certificate, issuer: x509.Certificate, when: datetime
     ) -> None:
-        known = self.lists.get(key_hash(certified_key(issuer)))
+        known = self.lists.get(_name_of_key(issuer))
         if known is None:
             if self.complete:
                 raise SignatureError(
@@ -144,6 +145,11 @@ class ChainTrust:
                 f"the revocation list that says whether {who} is good was to be renewed on "
                 f"{known.next_update:%Y-%m-%d %H:%M} UTC: get the new one",
             )
+
+
+@lru_cache(maxsize=1024)
+def _name_of_key(issuer: x509.Certificate) -> bytes:
+    return key_hash(certified_key(issuer))
 
 
 def check_purpose(identity: DeviceIdentity, purposes: Collection[Purpose]) -> None:
@@ -202,6 +208,7 @@ def _signed_list(crl: x509.CertificateRevocationList, key: PublicKey) -> bool:
     return check(key)
 
 
+@lru_cache(maxsize=1024)  # a nation's packages come from few regions
 def _check_region(certificate: x509.Certificate, root: x509.Certificate) -> None:
     certificate.verify_directly_issued_by(root)
     depth = root.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
@@ -230,18 +237,28 @@ def _check_device(certificate: x509.Certificate, issuer: x509.Certificate) -> No
 
 def _check_names(device: x509.Certificate, region: x509.Certificate) -> None:
     """The device's name starts with one of those that the region may give."""
-    constraints = region.extensions.get_extension_for_class(x509.NameConstraints).value
-    allowed = [each.value.rdns for each in constraints.permitted_subtrees or ()]
+    allowed, excludes = _allowed_names(region)
     own = names_of(region.subject).get(NameOID.ORGANIZATION_NAME)
     names = names_of(device.subject)
-    begins = any(device.subject.rdns[: len(each)] == list(each) for each in allowed)
-    if constraints.excluded_subtrees or not begins:
+    rdns = tuple(device.subject.rdns)
+    begins = any(rdns[:length] in allowed for length in range(1, len(rdns) + 1))
+    if excludes or not begins:
         raise ValueError(
             f"region {own} may not certify {names.get(NameOID.COMMON_NAME)} for precinct "
             f"{names.get(NameOID.ORGANIZATIONAL_UNIT_NAME)}"
         )
     if names.get(NameOID.ORGANIZATION_NAME) != own:
         raise ValueError("the device names another region than the one that issued it")
+
+
+@lru_cache(maxsize=1024)
+def _allowed_names(
+    region: x509.Certificate,
+) -> tuple[frozenset[tuple[x509.RelativeDistinguishedName, ...]], bool]:
+    """Beginnings of the names that a region may give, and whether it excludes any."""
+    constraints = region.extensions.get_extension_for_class(x509.NameConstraints).value
+    allowed = frozenset(tuple(each.value.rdns) for each in constraints.permitted_subtrees or ())
+    return allowed, bool(constraints.excluded_subtrees)
 
 
 def _check_understood(certificate: x509.Certificate) -> None:

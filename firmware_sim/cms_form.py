@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 
 from asn1crypto import algos, cms, core  # type: ignore[import-untyped]
 from asn1crypto import x509 as asn1_x509
@@ -133,6 +134,7 @@ def take_apart(cms_der: bytes) -> tuple[Chain, bytes, bytes]:
     return chain, digest, signature
 
 
+@lru_cache(maxsize=1024)  # a region's stands in each package of it
 def one_form_certificate(encoded: bytes) -> x509.Certificate:
     """A certificate of an ECDSA P-256 key, signed with ECDSA and SHA-256, in one form only.
 

@@ -17,6 +17,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -250,7 +251,12 @@ def private_pem(key: PrivateKey, passphrase: bytes | None) -> bytes:
 
 def certificate_pem(*certificates: x509.Certificate) -> bytes:
     """Certificates in PEM, one after the other."""
-    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
+    return b"".join(map(_one_pem, certificates))
+
+
+@lru_cache(maxsize=1024)
+def _one_pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def write_new(path: Path, data: bytes, *, private: bool = False) -> None:

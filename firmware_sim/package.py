@@ -29,6 +29,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -113,15 +114,17 @@ class ResultsPackage:
         """`SHA256SUMS.mldsa`, if it is there."""
         return self.files.get(SECOND_SIGNATURE)
 
-    def document(self, name: str) -> dict[str, Any]:
+    def document(self, name: str, *, known: bool = False) -> dict[str, Any]:
         """One JSON file parsed (`totals.json`, `protocol.json`, …), valid by its schema.
+
+        With `known` the schema is left out: the caller compares the whole with what it must be.
 
         Raises:
             PackageError: no such file, not JSON, or not what its schema says.
         """
         if name not in self.files:
             raise PackageError(f"{self.name}: has no {name}")
-        return parse_document(self.files[name], name, where=self.name)
+        return parse_document(self.files[name], name, where=self.name, known=known)
 
     def cvr_report(self) -> dict[str, Any]:
         """The cast vote records as NIST's report, from whichever form the package has.
@@ -225,8 +228,11 @@ def read_package(data: bytes, name: str) -> ResultsPackage:
     )
 
 
-def parse_document(data: bytes, document: str, *, where: str) -> dict[str, Any]:
-    """Parse one JSON document and check it by its published schema (if it has one).
+def parse_document(
+    data: bytes, document: str, *, where: str, known: bool = False
+) -> dict[str, Any]:
+    """Parse one JSON document and check it by its published schema (if it has one, and unless
+    it is `known` what it must be).
 
     Raises:
         PackageError: naming the document and its first wrong field.
@@ -235,7 +241,8 @@ def parse_document(data: bytes, document: str, *, where: str) -> dict[str, Any]:
         value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise PackageError(f"{where}: {document} is not JSON: {error}") from error
-    check_schema(value, document, where=where)
+    if not known:
+        check_schema(value, document, where=where)
     if not isinstance(value, dict):
         raise PackageError(f"{where}: {document} is not a JSON object")
     return value
@@ -249,11 +256,16 @@ def check_schema(value: Any, document: str, *, where: str) -> None:
     """
     if document not in SCHEMA_OF:
         return
-    schema = json.loads((SCHEMAS / SCHEMA_OF[document]).read_text(encoding="utf-8"))
-    fault = next(iter(Draft202012Validator(schema).iter_errors(value)), None)
+    fault = next(iter(_validator(document).iter_errors(value)), None)
     if fault is not None:
         field = fault.json_path.removeprefix("$.")
         raise PackageError(f"{where}: {document}: {field}: {fault.message[:200]}")
+
+
+@lru_cache
+def _validator(document: str) -> Draft202012Validator:
+    schema = json.loads((SCHEMAS / SCHEMA_OF[document]).read_text(encoding="utf-8"))
+    return Draft202012Validator(schema)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -86,6 +87,7 @@ def check(content: bytes, signature: bytes, chain: Chain) -> None:
         ) from error
 
 
+@lru_cache(maxsize=1024)  # a region's stands in each package of it
 def _certificate(encoded: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(encoded)

@@ -22,8 +22,8 @@ Pure: bytes, trust and time come from the caller.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -67,6 +67,18 @@ from tally.joining import (
     needs_of,
 )
 from tally.log_check import log_fault
+from tally.national.columns import count_columns
+
+
+class Depth(StrEnum):
+    """How much of a package is checked again.
+
+    WHOLE: all of it. COLUMNS: as WHOLE, but for what a nation's count leaves to a sample: the
+    chain of the log and the NIST report are covered by the signature and their hashes only.
+    """
+
+    WHOLE = "whole"
+    COLUMNS = "columns"
 
 
 class RefusalReason(StrEnum):
@@ -190,11 +202,13 @@ def check_origin(
     *,
     at: datetime,
     election: Election | None = None,
+    depth: Depth = Depth.WHOLE,
 ) -> tuple[ResultsPackage, DeviceIdentity]:
     """Rules 1 and 2 and the event log alone: whole and signed, whatever election it is of.
 
     Args:
         election: its definition, if known: then a forgery is looked at more closely.
+        depth: COLUMNS leaves the event log to the signature over it.
 
     Raises:
         PackageRefusedError: altered, forged, expired, revoked, no_revocation_list, downgraded, or
@@ -214,7 +228,7 @@ def check_origin(
             seen = _misfit(package, election) or log_fault(package, trust, at=at)
             detail += f"; seen in it: {seen}" if seen else ""
         raise PackageRefusedError(name, REASON_OF_FAULT[error.fault], detail) from error
-    fault = log_fault(package, trust, at=at)
+    fault = log_fault(package, trust, at=at) if depth is Depth.WHOLE else None
     if fault:
         raise PackageRefusedError(
             name, RefusalReason.INCONSISTENT, fault, device_id=device.device_id
@@ -231,6 +245,7 @@ def verify_package(
     *,
     at: datetime,
     seen: PackageRegister,
+    depth: Depth = Depth.WHOLE,
 ) -> VerifiedPackage:
     """Rules 1 to 5 for one package; rule 6 needs the batch: `tally.batch.verify_packages`.
 
@@ -242,7 +257,7 @@ def verify_package(
     Raises:
         PackageRefusedError: with the reason.
     """
-    package, device = check_origin(data, name, trust, at=at, election=election)
+    package, device = check_origin(data, name, trust, at=at, election=election, depth=depth)
     manifest = package.manifest
 
     def refuse(reason: RefusalReason, detail: str) -> PackageRefusedError:
@@ -266,9 +281,10 @@ def verify_package(
     if replay:
         raise refuse(RefusalReason.REPLAYED, replay)
     try:
-        totals = cast(PrecinctTotals, package.document(TOTALS))
+        # In columns, what the records add up to says all of the form that totals must have.
+        totals = cast(PrecinctTotals, package.document(TOTALS, known=depth is Depth.COLUMNS))
         protocol = cast(PrecinctProtocol, package.document(PROTOCOL))
-        fault = _why_inconsistent(package, totals, protocol, election)
+        fault = _why_inconsistent(package, totals, protocol, election, depth)
         needs = _needs(package, device, trust, election, at)
         # Ids are kept only where records of other devices will join them.
         ids = frozenset(r.record_id for r in records_of(package)) if needs else frozenset()
@@ -336,7 +352,7 @@ def _why_foreign(
         )
     if manifest["profile_hash"] != profile.canonical_hash():
         return f"was counted under other rules: profile {manifest['profile_id']}"
-    if manifest["precinct_id"] not in {p.id for p in election.precincts}:
+    if not election.has_precinct(manifest["precinct_id"]):
         return f"precinct {manifest['precinct_id']} is not in this election"
     if manifest["precinct_id"] != device.precinct_id:
         return (
@@ -349,12 +365,21 @@ def _why_foreign(
 
 
 def _why_inconsistent(
-    package: ResultsPackage, totals: PrecinctTotals, protocol: PrecinctProtocol, election: Election
+    package: ResultsPackage,
+    totals: PrecinctTotals,
+    protocol: PrecinctProtocol,
+    election: Election,
+    depth: Depth = Depth.WHOLE,
 ) -> str | None:
     precinct = str(package.manifest["precinct_id"])
     for document, value in ((TOTALS, totals), (PROTOCOL, protocol)):
         if value["precinct_id"] != precinct or value["election_hash"] != election.hash:
             return f"{document} is of another precinct or election than the manifest"
+    if depth is Depth.COLUMNS:
+        recounted = count_columns(election, table_of(package), precinct)
+        if totals != recounted:
+            return _not_the_sum(totals, recounted)
+        return _protocol_fault(totals, protocol)
     identity_in(package)
     records = records_of(package)
     ids = Counter(record.record_id for record in records)
@@ -362,7 +387,7 @@ def _why_inconsistent(
         return f"record {ids.most_common(1)[0][0]} is there twice"
     recounted = count_records(election, records, precinct)
     if totals != recounted:
-        return f"{TOTALS} is not what the records add up to: {_first_difference(totals, recounted)}"
+        return _not_the_sum(totals, recounted)
     report = package.cvr_report()
     again = cvr_report(
         election,
@@ -391,11 +416,16 @@ def _misfit(package: ResultsPackage, election: Election | None) -> str | None:
 
 def records_of(package: ResultsPackage) -> list[CastVoteRecord]:
     """The cast vote records of a package. Raises PackageError, ScannerError: unreadable."""
+    return records_from_table(table_of(package))
+
+
+def table_of(package: ResultsPackage) -> pa.Table:
+    """The records of a package in columns. Raises PackageError: unreadable."""
     try:
-        table = pq.read_table(io.BytesIO(package.files[CVR_PARQUET]))
+        data = pa.BufferReader(package.files[CVR_PARQUET])
+        return pq.ParquetFile(data).read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise PackageError(f"{CVR_PARQUET} cannot be read as a table") from error
-    return records_from_table(table)
 
 
 def _protocol_fault(totals: PrecinctTotals, protocol: PrecinctProtocol) -> str | None:
@@ -416,6 +446,11 @@ def _protocol_fault(totals: PrecinctTotals, protocol: PrecinctProtocol) -> str |
             if left != right:
                 return f"style {style}: {name} is {left} in {TOTALS}, {right} in {PROTOCOL}"
     return None
+
+
+def _not_the_sum(totals: Mapping[str, Any], recounted: Mapping[str, Any]) -> str:
+    where = _first_difference(totals, recounted)
+    return f"{TOTALS} is not what the records add up to: {where}"
 
 
 def _first_difference(left: Any, right: Any, path: str = "") -> str:
