@@ -31,6 +31,7 @@ from firmware_sim.journal import Journal
 from firmware_sim.people import OpenSlot, PeopleRegister
 from firmware_sim.reading import ScannerSheetReader, SheetReaderLike
 from firmware_sim.voter import Question, VoterChoice
+from hardware.interface import Feeder, FeederStatus, HeldSheet
 from hardware.tape_format import TAPES
 from scanner.reading import SheetInterpretation
 
@@ -100,16 +101,23 @@ class DeviceOptions:
 
 @contextmanager
 def open_device(
-    options: DeviceOptions, setup: DeviceSetup, *, watch: Stopwatch, reads: bool
+    options: DeviceOptions,
+    setup: DeviceSetup,
+    *,
+    watch: Stopwatch,
+    reads: bool,
+    without_scanner: bool = False,
 ) -> Iterator[PrecinctDevice]:
     """The device, its journal and links open; released at the end.
 
     Args:
         reads: sheets will be read; the reader is then made before a sheet is drawn in.
+        without_scanner: a scanner that does not answer is no reason not to begin.
 
     Raises:
         FirmwareError, HardwareError: something cannot be opened.
     """
+    from hardware.errors import LinkError
     from hardware.feeder import open_feeder
     from hardware.printer import open_printer
 
@@ -117,7 +125,13 @@ def open_device(
     if reads:
         reader.load()
     removable = open_medium(setup, options.keys, options.medium)
-    feeder = open_feeder(options.scanner)
+    feeder: Feeder
+    try:
+        feeder = open_feeder(options.scanner)
+    except LinkError as error:
+        if not without_scanner:
+            raise
+        feeder = DeadScanner(error)
     try:
         with Journal(
             options.journal,
@@ -145,6 +159,32 @@ def open_device(
                 stderr.print(words, markup=False, soft_wrap=True)
     finally:
         feeder.close()
+
+
+class DeadScanner:
+    """A scanner that did not answer when the device began; every call says so again."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def status(self) -> FeederStatus:
+        """See `Feeder.status`."""
+        raise self._error
+
+    def feed(self) -> HeldSheet | None:
+        """See `Feeder.feed`."""
+        raise self._error
+
+    def accept(self, token: str) -> None:
+        """See `Feeder.accept`."""
+        raise self._error
+
+    def return_sheet(self, token: str) -> None:
+        """See `Feeder.return_sheet`."""
+        raise self._error
+
+    def close(self) -> None:
+        """See `Feeder.close`."""
 
 
 class FileSensors:

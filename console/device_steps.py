@@ -210,6 +210,36 @@ def _close(device: PrecinctDevice, people: People) -> None:
     device.close_polls(present=people)
 
 
+def _close_dead(
+    device: PrecinctDevice,
+    people: People,
+    seen_by: Annotated[str, typer.Option("--seen-by", help="Who looked; goes into the log.")],
+    box_read: Annotated[
+        int | None, typer.Option(min=0, help="Sheets in the box, read from the box's own counter.")
+    ] = None,
+    box_not_known: Annotated[bool, typer.Option(help="Nobody can read the box.")] = False,
+    paper: Annotated[
+        str | None, typer.Option(help="Where an open step's sheet was found: in-box or outside.")
+    ] = None,
+) -> None:
+    """Close the polls with a dead scanner (chair and technician); the box is what people say.
+
+    Tape, package and log say that nothing has checked it, and the tally makes it a finding.
+
+    Arguments: --box-read 412 --seen-by NAME
+    """
+    if (box_read is None) is not box_not_known:
+        raise typer.BadParameter("give it or --box-not-known", param_hint="--box-read")
+    if paper not in (None, "in-box", "outside"):
+        raise typer.BadParameter("say in-box or outside", param_hint="--paper")
+    device.close_without_scanner(
+        box_counter=box_read,
+        said_by=seen_by,
+        in_box=None if paper is None else paper == "in-box",
+        present=people,
+    )
+
+
 def _reopen(device: PrecinctDevice, people: People) -> None:
     """Undo a close that came too early: to paused, while no results have left."""
     device.reopen_polls(present=people)
@@ -264,11 +294,16 @@ _STEPS: Mapping[str, Callable[..., object]] = {
     "clear": _clear,
     "box": _box,
     "close": _close,
+    "close-dead": _close_dead,
     "reopen": _reopen,
     "results": _results,
     "export": _export,
     "seal": _seal,
 }
+
+
+#: Steps of a day whose scanner may be dead.
+_NO_SCANNER = (_close_dead, _results, _export, _seal)
 
 
 def _told(issued: list[str] | None) -> dict[str, int] | None:
@@ -347,7 +382,9 @@ def _run(options: DeviceOptions, step: partial[object], as_json: bool) -> None:
     )
     slots = options.people()
     setup = options.setup(slots)
-    with open_device(options, setup, watch=Stopwatch(), reads=False) as device:
+    with open_device(
+        options, setup, watch=Stopwatch(), reads=False, without_scanner=step.func in _NO_SCANNER
+    ) as device:
         made = step(device, [slot.person for slot in slots])
         shown = described(device)
         findings = device.findings() if device.state.has_begun else ()

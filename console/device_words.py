@@ -20,6 +20,7 @@ COMMANDS: Mapping[Action, str] = {
     Action.SIGN_ZERO_TAPE: "sign",
     Action.OPEN_POLLS: "open",
     Action.CLOSE_POLLS: "close",
+    Action.CLOSE_WITHOUT_SCANNER: "close-dead",
     Action.REOPEN_POLLS: "reopen",
     Action.PRINT_RESULTS: "results",
     Action.RERUN_RESULTS: "results",
@@ -37,7 +38,12 @@ def describe(
     state: DeviceState, mode: Mode, failures: frozenset[Failure], counters: Mapping[str, int]
 ) -> dict[str, Any]:
     """The same from a journal's state document."""
-    steps = [COMMANDS.get(step, step.replace("_", "-")) for step in steps_from(state)]
+    dead = bool(failures & {Failure.SCANNER_DISCONNECTED, Failure.SCANNER_FAULT})
+    steps = [
+        COMMANDS.get(step, step.replace("_", "-"))
+        for step in steps_from(state)
+        if dead or step is not Action.CLOSE_WITHOUT_SCANNER
+    ]
     if state is DeviceState.POLLS_OPEN:
         steps.insert(0, "take")
     return {
@@ -72,6 +78,12 @@ def finding_words(shown: Mapping[str, Any], totals: Mapping[str, Any] | None) ->
             "its newest? Let the commission decide before going on."
         )
     box = shown["box_counter"]
+    if any(word in shown["findings"] for word in ("box_by_hand", "box_not_known")):
+        said = "not known" if box is None else f"{box} by hand"
+        return (
+            f"The polls were closed with a dead scanner (box: {said}, {totals['sheets']} recorded; "
+            "not checked): count the paper in the box by hand."
+        )
     if box not in (None, totals["sheets"]):
         return (
             f"The scanner counted {box} sheets into the box, {totals['sheets']} are recorded: "

@@ -9,6 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: How a box was counted where the scanner was dead at the close: read by people from the
+#: box's own counter, or not at all.
+BOX_BY_HAND = "by_hand"
+BOX_NOT_KNOWN = "not_known"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -21,12 +26,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Sheets as each of the device's parts counts them; `box` is None where none says."""
+    """Sheets as each of the device's parts counts them; `box` is None where none says. `box_by`
+    is None for the scanner's own count, else how the count was entered without it."""
 
     accepted: int
     records: int
     summed: int
     box: int | None
+    box_by: str | None = None
 
 
 def differences(counts: Counts) -> tuple[str, ...]:
@@ -34,7 +41,8 @@ def differences(counts: Counts) -> tuple[str, ...]:
 
     "records_differ": the journal holds another number than was accepted. "totals_differ":
     the records do not add up to their number. "box_differs": the scanner counted another
-    number of sheets into the box than there are records (SEED-11).
+    number of sheets into the box than there are records (SEED-11). "box_by_hand",
+    "box_not_known": closed with a dead scanner, so that nothing has checked the box.
     """
     found = []
     if counts.records != counts.accepted:
@@ -43,4 +51,6 @@ def differences(counts: Counts) -> tuple[str, ...]:
         found.append("totals_differ")
     if counts.box is not None and counts.box != counts.records:
         found.append("box_differs")
+    if counts.box_by is not None:
+        found.append(f"box_{counts.box_by}")
     return tuple(found)

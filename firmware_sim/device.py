@@ -154,7 +154,8 @@ class PrecinctDevice:
 
     @property
     def box_counter(self) -> int | None:
-        """Sheets in the box by the scanner's own counter when the polls closed; None before.
+        """Sheets in the box by the scanner's own counter when the polls closed, or as read by
+        people where it was dead (`close_without_scanner`); None before, or not known.
 
         Where it is not the number of records a sheet went in unrecorded, or a record has no
         sheet: the tape shows both, and the reconciliation makes it a finding (SEED-11).
@@ -334,6 +335,28 @@ class PrecinctDevice:
             HumanStepError, HardwareError: as `recover`; the polls stay open.
         """
         self._polls.close(present)
+
+    def close_without_scanner(
+        self,
+        *,
+        box_counter: int | None,
+        said_by: str,
+        in_box: bool | None = None,
+        present: Sequence[Person] = NOBODY,
+    ) -> None:
+        """Close where the scanner is dead, so that its count of the box cannot be had.
+
+        Args:
+            box_counter: sheets in the box, as people read it from the box's own counter;
+                None: not known. Tape, package and log say that nothing has checked it.
+            said_by: who looked; goes into the log.
+            in_box: where the sheet of an open step is, as people saw it.
+
+        Raises:
+            StateError: the scanner answers, or `in_box` answers nothing.
+            HumanStepError: a step is open and `in_box` does not say where its sheet is.
+        """
+        self._polls.close_without_scanner(box_counter, said_by, in_box, present)
 
     def reopen_polls(self, *, present: Sequence[Person] = NOBODY) -> Tape:
         """Undo a close that came too early: to *paused*, while no results have left. Prints

@@ -30,7 +30,8 @@ DEVICE_FORMAT = "ballotbench-device/1"
 class ExportFigures:
     """What a package says beside the records. Times `polls_…` are ISO 8601 UTC texts;
     `created` is timezone-aware; `issued` and `returned_by_style` are by ballot style;
-    `box_counter` is the scanner's own count of sheets in the box at the close; `mode` what
+    `box_counter` is the scanner's own count of sheets in the box at the close, or, with
+    `box_counter_by` (`checks.BOX_BY_HAND`, …), what people said of a dead one; `mode` what
     the day was for: a package of test mode is never counted as results."""
 
     precinct_id: str
@@ -44,6 +45,7 @@ class ExportFigures:
     returned_by_style: Mapping[str, int]
     issued: Mapping[str, int]
     box_counter: int | None = None
+    box_counter_by: str | None = None
     mode: Mode = Mode.OFFICIAL
     device_kind: str = "scanner"
 
@@ -133,6 +135,7 @@ def protocol_of(
         "polls_opened": figures.polls_opened,
         "polls_closed": figures.polls_closed,
         "box_counter": figures.box_counter,
+        **({"box_counter_by": figures.box_counter_by} if figures.box_counter_by else {}),
         "registered_voters": election.precinct(figures.precinct_id).registered_voters,
         "by_style": {
             style_id: {

@@ -47,7 +47,13 @@ class FailureRule:
 
 _SHEETS = frozenset({Action.TAKE_SHEETS, Action.OPEN_POLLS})
 _VOTING = _SHEETS | {Action.RESUME}
-_TIMED = _VOTING | {Action.CLOSE_POLLS, Action.REOPEN_POLLS, Action.EXPORT, Action.SEAL}
+_TIMED = _VOTING | {
+    Action.CLOSE_POLLS,
+    Action.CLOSE_WITHOUT_SCANNER,
+    Action.REOPEN_POLLS,
+    Action.EXPORT,
+    Action.SEAL,
+}
 
 FAILURES: Mapping[Failure, FailureRule] = MappingProxyType(
     {

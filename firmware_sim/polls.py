@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from firmware_sim.checks import BOX_BY_HAND, BOX_NOT_KNOWN
 from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, of_scanner
@@ -79,6 +80,7 @@ class Polls:
             change={
                 "polls_closed": utc_text(self._ledger.now()),
                 "box_counter": status.box_count,
+                "box_counter_by": None,
                 "closings": self._ledger.document["closings"] + 1,
             },
             detail={
@@ -89,11 +91,67 @@ class Polls:
         )
         self._journal.rewrite()
 
+    def close_without_scanner(
+        self, box: int | None, said_by: str, in_box: bool | None, present: People
+    ) -> None:
+        """The count of the box is what people say of it, and called so wherever it stands."""
+        step = Action.CLOSE_WITHOUT_SCANNER
+        self._ledger.watch()
+        self._ledger.check_from_here(step)
+        self._ledger.check_step(step, {**self._scanner_dead(), "sheet_settled": ""})
+        by = self._ledger.authorise(step, present)
+        if not said_by.strip():
+            raise StateError("say who looked at the box: it goes into the log")
+        if self._journal.open_intention() is None:
+            if in_box is not None:
+                raise StateError("no sheet is in doubt: there is nothing to answer")
+        elif in_box is None:
+            raise HumanStepError(
+                "look_for_sheet",
+                "a sheet's step is open and the scanner cannot be asked where the sheet is. Look: "
+                "is it in the box, or outside? Answer in-box or outside",
+            )
+        else:
+            said: Detail = {
+                "said_by": said_by, "in_box": in_box, "scanner": "no answer", "by": by
+            }  # fmt: skip
+            self._sheets.answer_without_scanner(in_box=in_box, said=said)
+        entered = BOX_NOT_KNOWN if box is None else BOX_BY_HAND
+        count: Detail = {} if box is None else {"box_counter": box}
+        self._ledger.step(
+            step,
+            present,
+            {**self._scanner_dead(), "sheet_settled": ""},
+            kind="polls_closed",
+            change={
+                "polls_closed": utc_text(self._ledger.now()),
+                "box_counter": box,
+                "box_counter_by": entered,
+                "closings": self._ledger.document["closings"] + 1,
+            },
+            detail={
+                **count,
+                "box_counter_by": entered,
+                "said_by": said_by,
+                "scanner": "no answer",
+                "records": self._journal.count(),
+                **at_close(self._ledger.setup.firmware),
+            },
+        )
+        self._journal.rewrite()
+
+    def _scanner_dead(self) -> Mapping[str, str]:
+        try:
+            self._sheets.status()
+        except HardwareError:
+            return {"scanner_dead": ""}
+        return {"scanner_dead": "the scanner answers: close with it, its own count is better"}
+
     def reopen(self, present: People) -> Tape:
         """With the slip that voids the tape of the close that is undone."""
         begun = self._ledger.document["pending_export"] is not None
         reason = "an export was begun, so results may have left already" if begun else ""
-        change = {"polls_closed": None, "box_counter": None}
+        change = {"polls_closed": None, "box_counter": None, "box_counter_by": None}
         return self._with_slip(
             Action.REOPEN_POLLS, present, {"nothing_left": reason}, "reopened", change
         )

@@ -62,6 +62,7 @@ class Results:
                 records=self._journal.count(),
                 summed=self._count()["sheets"],
                 box=box,
+                box_by=self._ledger.document.get("box_counter_by"),
             )
         )
 
@@ -252,6 +253,7 @@ class Results:
             returned_by_style=document["returned_by_style"],
             issued=dict(issued),
             box_counter=document["box_counter"],
+            box_counter_by=document.get("box_counter_by"),
             mode=self._ledger.mode,
         )
 

@@ -59,6 +59,7 @@ class Action(StrEnum):
     RENEW_STORAGE = "renew_storage"
     SET_CLOCK = "set_clock"
     CLOSE_POLLS = "close_polls"
+    CLOSE_WITHOUT_SCANNER = "close_without_scanner"
     REOPEN_POLLS = "reopen_polls"
     PRINT_RESULTS = "print_results"
     RERUN_RESULTS = "rerun_results"
@@ -101,6 +102,7 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
         Action.RENEW_STORAGE: Rule((_CHAIR, _TECHNICIAN)),
         Action.SET_CLOCK: Rule((_CHAIR, _TECHNICIAN)),
         Action.CLOSE_POLLS: Rule((_CHAIR, _SECOND)),
+        Action.CLOSE_WITHOUT_SCANNER: Rule((_CHAIR, _TECHNICIAN)),
         Action.REOPEN_POLLS: Rule((_CHAIR, _TECHNICIAN)),
         Action.PRINT_RESULTS: Rule((_OFFICIAL,)),
         Action.RERUN_RESULTS: Rule((_CHAIR, _SECOND)),

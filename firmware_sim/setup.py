@@ -128,6 +128,7 @@ class DeviceSetup:
             "official_opened": False,
             "closings": 0,
             "box_counter": None,
+            "box_counter_by": None,
             "export_number": 0,
             "pending_export": None,
             "issued": {},

@@ -166,6 +166,20 @@ class SheetPath:
             # the scanner's box counter will differ, and tape and reconciliation say so.
             self._undo(intention, said)
 
+    def answer_without_scanner(self, *, in_box: bool, said: Detail) -> None:
+        """The same where the scanner is dead and cannot be asked; the caller has seen that.
+
+        Raises:
+            StateError: no step is open.
+        """
+        intention = self._journal.open_intention()
+        if intention is None:
+            raise StateError("no sheet is in doubt: there is nothing to answer")
+        if in_box == (intention.record is not None):
+            self._finish(intention, self._settlement(intention, said))
+        else:
+            self._undo(intention, said)
+
     # --- inside ----------------------------------------------------------------------
 
     def _settle(self, images: tuple[bytes, ...]) -> SheetOutcome:

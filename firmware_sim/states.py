@@ -8,7 +8,9 @@ the chart holds by its form:
    signed for; nothing leads back to it once votes are there, so no poll is opened twice.
 2. A closed poll is opened again only to *paused* and only before its results left.
 3. A zero tape is printed only where there is no vote (`no_votes`).
-4. `set_mode` leads back to *configured* with everything cleared; official records that were
+4. `close_without_scanner` closes where the scanner is dead and cannot tell what is in its box,
+   once a person has said where an open step's sheet is (`scanner_dead`, `sheet_settled`).
+5. `set_mode` leads back to *configured* with everything cleared; official records that were
    not exported bar the way (`nothing_unsaved`).
 
 Names of steps are those of `firmware_sim.roles.Action`, which says who may take them.
@@ -163,6 +165,9 @@ class DayChart(StateMachine):
     close_polls = polls_open.to(polls_closed, cond="scanner_clear") | paused.to(
         polls_closed, cond="scanner_clear"
     )
+    close_without_scanner = polls_open.to(
+        polls_closed, cond=["scanner_dead", "sheet_settled"]
+    ) | paused.to(polls_closed, cond=["scanner_dead", "sheet_settled"])
     reopen_polls = polls_closed.to(paused, cond="nothing_left") | results_printed.to(
         paused, cond="nothing_left"
     )
@@ -200,6 +205,14 @@ class DayChart(StateMachine):
     def scanner_clear(self) -> bool:
         """No sheet is between the rollers."""
         return self._holds("scanner_clear")
+
+    def scanner_dead(self) -> bool:
+        """The scanner does not answer."""
+        return self._holds("scanner_dead")
+
+    def sheet_settled(self) -> bool:
+        """No sheet's step is open."""
+        return self._holds("sheet_settled")
 
     def nothing_left(self) -> bool:
         """No results package of this closing was begun."""

@@ -151,7 +151,8 @@ def summarise(
         accepted=counters["accepted"],
         returned=counters["returned"],
         refused=counters["refused"],
-        box_counter=protocol["box_counter"],
+        # What people read of a dead scanner's box is no scanner's count: it is not signed as one.
+        box_counter=None if protocol.get("box_counter_by") else protocol["box_counter"],
         styles=tuple(
             StyleFigures(
                 **{

@@ -92,6 +92,21 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ru": "Счётчик ящика на сканере",
             "en": "Scanner's box counter",
         },
+        "box_read": {
+            "kk": "Жәшік есептегішін адам оқыды",
+            "ru": "Счётчик ящика, прочитан человеком",
+            "en": "Box counter as read by a person",
+        },
+        "box_by_hand": {
+            "kk": "Сканер жауап бермеді: жәшік саны қолмен енгізілді, тексерілмеген",
+            "ru": "Сканер не отвечал: число в ящике введено вручную и не проверено",
+            "en": "Scanner dead at the close: box count entered by hand, not checked",
+        },
+        "box_not_known": {
+            "kk": "Сканер жауап бермеді: жәшіктегі қағаз саны белгісіз",
+            "ru": "Сканер не отвечал: число в ящике неизвестно",
+            "en": "Scanner dead at the close: box count not known, not checked",
+        },
         "box_differs": {
             "kk": "Жәшік пен жазбалар сәйкес емес: қағазды қолмен санаңыз",
             "ru": "Ящик и записи расходятся: пересчитайте бумагу вручную",

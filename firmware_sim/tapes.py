@@ -106,7 +106,7 @@ def results_tape(head: TapeHead, totals: Mapping[str, Any], figures: ResultFigur
     write.field("registered", protocol["registered_voters"])
     write.field("sheets_fed", counters["sheets_fed"])
     write.field("sheets", totals["sheets"])
-    write.box(protocol["box_counter"], totals["sheets"])
+    write.box(protocol["box_counter"], totals["sheets"], entered=protocol.get("box_counter_by"))
     write.field("returned", counters["returned"])
     write.field("refused", counters["refused"])
     for style_id, row in protocol["by_style"].items():
@@ -207,11 +207,14 @@ class _Writer:
         self.words(key)
         self.rule("!")
 
-    def box(self, counter: int | None, records: int) -> None:
-        """The scanner's own count, and an alarm where it is not the number of records."""
+    def box(self, counter: int | None, records: int, *, entered: str | None = None) -> None:
+        """The scanner's own count, and an alarm where it is not the number of records;
+        `entered`: how people gave it where the scanner was dead."""
+        if entered is not None:
+            self.alarm(f"box_{entered}")
         if counter is None:
             return
-        self.field("box_counter", counter)
+        self.field("box_counter" if entered is None else "box_read", counter)
         if counter != records:
             self.alarm("box_differs")
 

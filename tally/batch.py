@@ -21,6 +21,7 @@ from tally.joining import (
     JoinFinding,
     RecoveredPart,
     alone,
+    box_findings,
     join,
     older_states,
     own_figures,
@@ -115,7 +116,11 @@ def _settle(
         needs=(),
         record_ids=frozenset(),
         joined=joined.parts,
-        findings=(*last.findings, *joined.findings),
+        findings=(
+            *last.findings,
+            *joined.findings,
+            *box_findings(joined.totals, joined.protocol),
+        ),
     )
     unused = [
         (

@@ -7,7 +7,7 @@ Their schemas are published by the firmware room (`totals.schema.json`,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class StyleFigures(TypedDict):
@@ -56,7 +56,8 @@ class StyleProtocol(TypedDict):
 
 
 class PrecinctProtocol(TypedDict):
-    """`protocol.json` of one precinct; `box_counter` is the scanner's own, None without one."""
+    """`protocol.json` of one precinct; `box_counter` is the scanner's own, None without one,
+    or, with `box_counter_by`, what people said of the box of a dead one."""
 
     format: str
     precinct_id: str
@@ -64,6 +65,7 @@ class PrecinctProtocol(TypedDict):
     polls_opened: str
     polls_closed: str
     box_counter: int | None
+    box_counter_by: NotRequired[str]
     registered_voters: int
     by_style: dict[str, StyleProtocol]
 

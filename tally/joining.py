@@ -117,10 +117,10 @@ class JoinedPart:
 
 @dataclass(frozen=True, slots=True)
 class JoinFinding:
-    """What a person must see of a joined precinct: a stable `kind` and a sentence. `size` is
+    """What a person must see of a precinct's devices: a stable `kind` and a sentence. `size` is
     the number of sheets it is about, 0 for none."""
 
-    kind: Literal["cast_after_takeover", "dead_box", "medium_alone"]
+    kind: Literal["cast_after_takeover", "dead_box", "medium_alone", "box_not_checked"]
     sentence: str
     size: int = 0
 
@@ -196,6 +196,20 @@ def join(
     return Joined(totals, protocol, tuple(parts), tuple(findings), tuple(unused))
 
 
+def box_findings(totals: PrecinctTotals, protocol: PrecinctProtocol) -> tuple[JoinFinding, ...]:
+    """What nothing has checked: a box counted by people, the scanner dead at the close (NVT-09)."""
+    entered = protocol.get("box_counter_by")
+    if entered is None:
+        return ()
+    sheets, box = totals["sheets"], protocol["box_counter"]
+    where = f"Precinct {protocol['precinct_id']}: the polls were closed with a dead scanner; "
+    if box is None:
+        said = f"nobody could say what is in the box ({sheets} sheets are recorded)"
+        return (JoinFinding("box_not_checked", where + said),)
+    said = f"{box} sheets in the box were entered by hand and not checked, {sheets} are recorded"
+    return (JoinFinding("box_not_checked", where + said, abs(box - sheets)),)
+
+
 def alone(parts: Sequence[RecoveredPart]) -> RecoveredPart:
     """The state that is the count of a precinct without any package (rule 5).
 
@@ -233,6 +247,7 @@ def own_figures(part: RecoveredPart, election: Election) -> tuple[PrecinctTotals
         "polls_opened": document["polls_opened"],
         "polls_closed": document["polls_closed"],
         "box_counter": document.get("box_counter"),
+        **({"box_counter_by": by} if (by := document.get("box_counter_by")) else {}),
         "registered_voters": election.precinct(part.precinct_id).registered_voters,
         "by_style": {
             style: {

@@ -67,6 +67,7 @@ FindingKind = Literal[
     "control_ratio",
     "box_counter",
     "device_replaced",
+    "box_not_checked",
     "package_refused",
     "precinct_without_package",
     "profile_silent",
@@ -321,8 +322,8 @@ def _box_findings(
     each other: the scanner's of its box and the device's of its records (SEED-11)."""
     for precinct, protocol in sorted(protocols.items()):
         counter = protocol["box_counter"]
-        if precinct not in electronic or counter is None:
-            continue
+        if precinct not in electronic or counter is None or "box_counter_by" in protocol:
+            continue  # what people read is told by `joining.box_findings`
         sheets = electronic[precinct]["sheets"]
         if counter != sheets:
             yield Finding(
@@ -340,7 +341,7 @@ def _box_findings(
 
 def _join_finding(precinct: str, told: JoinFinding) -> Finding:
     return Finding(
-        "device_replaced",
+        "box_not_checked" if told.kind == "box_not_checked" else "device_replaced",
         "serious",
         f"{told.sentence}.",
         precinct,
