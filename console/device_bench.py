@@ -124,22 +124,26 @@ def open_device(
     reader = _Reader(setup)
     if reads:
         reader.load()
-    removable = open_medium(setup, options.keys, options.medium)
-    feeder: Feeder
-    try:
-        feeder = open_feeder(options.scanner)
-    except LinkError as error:
-        if not without_scanner:
-            raise
-        feeder = DeadScanner(error)
-    try:
-        with Journal(
-            options.journal,
-            options.second_journal,
-            stop_on_failure=options.stop_on_storage_failure,
-        ) as opened:
-            if opened.renewed is not None:
-                stderr.print(f"Storage written anew: {opened.renewed}", markup=False)
+    if not options.journal.exists():
+        # A medium that is refused leaves no new journal behind.
+        open_medium(setup, options.keys, options.medium)
+    # The journal first: it is locked, so that a second device on it gets no further.
+    with Journal(
+        options.journal,
+        options.second_journal,
+        stop_on_failure=options.stop_on_storage_failure,
+    ) as opened:
+        if opened.renewed is not None:
+            stderr.print(f"Storage written anew: {opened.renewed}", markup=False)
+        removable = open_medium(setup, options.keys, options.medium)
+        feeder: Feeder
+        try:
+            feeder = open_feeder(options.scanner)
+        except LinkError as error:
+            if not without_scanner:
+                raise
+            feeder = DeadScanner(error)
+        try:
             printer = open_printer(options.printer, TAPES[options.tape_width])
             yield PrecinctDevice(
                 setup,
@@ -157,8 +161,8 @@ def open_device(
             for path, why in opened.degraded:
                 words = f"ONE OF TWO STORAGE MEDIA FAILED, {path}: {why}"
                 stderr.print(words, markup=False, soft_wrap=True)
-    finally:
-        feeder.close()
+        finally:
+            feeder.close()
 
 
 class DeadScanner:

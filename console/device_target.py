@@ -15,6 +15,7 @@ import typer
 
 from console.errors import ConsoleError
 from firmware_sim.errors import PackageError
+from firmware_sim.intention import flush_folder
 from firmware_sim.package import read_package
 
 
@@ -76,6 +77,7 @@ def write_package(path: Path, package: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+        flush_folder(path)
     except OSError as error:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)

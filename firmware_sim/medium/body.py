@@ -166,6 +166,8 @@ def open_body(head: Head, body: bytes, content_key: bytes, form: RecordForm) -> 
     if count != head.count or merkle.root_of(leaf_hashes(salt_key, packed)).hex() != head.root:
         raise MediumError("its records are not those that its signed head stands for")
     document, events = _read_day(plain[day_at : day_at + day_length])
+    if len(events) != head.events:
+        raise MediumError("its log is not as long as its signed head says")
     records = tuple(form.unpack(p) for p in packed)
     return RecoveredState(head, records, packed, document, events, salt_key)
 

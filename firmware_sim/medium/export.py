@@ -13,10 +13,10 @@ Rules of continuous export (NVT-05):
 4. The device writes after its journal has committed and before it takes the next sheet. A
    medium that cannot be written is `MediumError`; the journal has lost nothing, and the
    next `update` writes all again.
-5. A medium never goes back: one that holds more records than the journal, or a close of the
-   polls that the journal's log does not know, or another device's, is refused.
+5. A medium never goes back: one that holds more records than the journal, or a longer log, or
+   a close of the polls that the journal's log does not know, or another device's, is refused.
 
-`writes` numbers the states, the only thing that grows beside the count.
+`writes` numbers the states, `events` is the length of the log: all that grows beside the count.
 """
 
 from __future__ import annotations
@@ -148,6 +148,7 @@ class ContinuousExport:
             mode=mode,
             state=str(document["state"]),
             writes=1 if self._last is None else self._last.writes + 1,
+            events=len(self._rows),
             count=len(self._packed),
             root=merkle.root_of(leaf_hashes(salt_key, self._packed)).hex(),
             body_sha256=hashlib.sha256(body).hexdigest(),
@@ -228,6 +229,13 @@ class ContinuousExport:
                 f"{self._directory}: the medium holds {head.count} records, the journal only "
                 f"{len(self._packed)}: it is not this medium's journal. Stop, keep both, and let "
                 "the commission decide (a replacement device takes over with --replaces)"
+            )
+
+        if head.events > len(self._rows):
+            raise MediumError(
+                f"{self._directory}: the medium knows a log of {head.events} events, the journal "
+                f"only {len(self._rows)}: it is an old copy, or not this medium's journal. Stop, "
+                "keep both, and let the commission decide"
             )
 
     def _taken_over(self, head: Head) -> tuple[tuple[Slot, ...], tuple[Replaced, ...]]:

@@ -31,7 +31,7 @@ from firmware_sim.keyfiles import (
 RECOVERY_CERTIFICATE = "recovery.pem"
 RECOVERY_KEY = "recovery.key"
 #: HPKE's `info`: binds what is sealed to this use.
-_INFO = b"ballotbench-medium/1"
+_INFO = b"ballotbench-medium/2"
 _COMMON_NAME = "recovery"
 #: Encapsulated key (65) + sealed content key (32) + tag (16), bytes.
 SEALED_KEY_BYTES = 113

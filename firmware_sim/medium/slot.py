@@ -12,7 +12,7 @@ authority can open. All integers are big-endian.
     …             zeros
     32736  32     SHA-256 of all bytes before: tells a slot cut short while it was written
     32768  b      body: AES-256-GCM, nonce of 12 zero bytes (a key is used once), its 16-byte
-                  tag last; additional data "ballotbench-medium/1". See `body`
+                  tag last; additional data "ballotbench-medium/2". See `body`
 
 The head names the body by its SHA-256, so that one signature covers both.
 """
@@ -32,7 +32,7 @@ import rfc8785
 from firmware_sim.errors import MediumError
 
 MAGIC = b"BBMEDIU1"
-FORMAT = "ballotbench-medium/1"
+FORMAT = "ballotbench-medium/2"
 HEADER_BYTES = 32768
 _PREFIX = struct.Struct(">8sIIIQ")
 _DIGEST_AT = HEADER_BYTES - 32
@@ -71,7 +71,8 @@ class Replaced:
 class Head:
     """The signed tree head: how many records, under which root; no time, no order.
 
-    `writes` counts the states written, also those of returned sheets; `root` is RFC 9162's
+    `writes` counts the states written, also those of returned sheets; `events` is how long the
+    device's log is, which only grows; `root` is RFC 9162's
     over salted leaves (`body.leaf_hashes`), `body_sha256` of the encrypted body;
     `sealed_key` the content key sealed to the authority (`recovery`).
     """
@@ -83,6 +84,7 @@ class Head:
     mode: str
     state: str
     writes: int
+    events: int
     count: int
     root: str
     body_sha256: str
@@ -131,7 +133,7 @@ def parse_head(data: bytes) -> Head:
 def _well_formed(head: Head) -> bool:
     hashes = (head.election_hash, head.profile_hash, head.root, head.body_sha256)
     texts = (head.precinct_id, head.device_id, head.mode, head.state)
-    numbers = [head.writes, head.count]
+    numbers = [head.writes, head.events, head.count]
     numbers += [r.box_counter for r in head.replaces if r.box_counter is not None]
     return (
         all(isinstance(text, str) for text in (*hashes, *texts, head.sealed_key))

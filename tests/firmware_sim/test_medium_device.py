@@ -227,3 +227,28 @@ def test_a_replacement_goes_on_where_a_dead_device_stopped(
     # The second medium carries both, should the second device die too.
     reading = read_medium(second.folder / "medium", desk.trust, at=bench.NOW)
     assert [slot.head.device_id for slot in reading.replaced] == [bench.DEVICE]
+
+
+def test_an_older_journal_with_as_many_records_is_refused(
+    desk: Desk, tmp_path: Path, stack: ExitStack
+) -> None:
+    machine = Machine(desk, tmp_path / "one", bench.DEVICE, stack)
+    device = machine.start()
+    open_day(device)
+    machine.feeder.load(SHEETS[:2])
+    device.process_next()
+    device.process_next()
+    path = machine.journal.path
+    older = tmp_path / "older.sqlite"
+    machine.journal.copy_to(older)
+    device.pause()
+    machine.stop()
+    newer = path.read_bytes()
+    path.write_bytes(older.read_bytes())
+    machine.journal = Journal(path)
+    with pytest.raises(MediumError, match=r"knows a log of \d+ events, the journal only"):
+        machine.start()
+    machine.stop()
+    path.write_bytes(newer)
+    machine.journal = Journal(path)
+    assert machine.start().state is DeviceState.PAUSED
