@@ -89,6 +89,33 @@ def verify_packages(
     )
 
 
+def settle_batch(
+    packages: Sequence[VerifiedPackage], media: Sequence[RecoveredPart], election: Election
+) -> tuple[list[VerifiedPackage], list[PackageRefusedError]]:
+    """Rules 4, 6 and 7 over packages that passed alone, by precinct: the result of each that
+    has one, and what is refused. Of the same bytes twice, the first by name is the package."""
+    kept: dict[str, VerifiedPackage] = {}
+    refused: list[PackageRefusedError] = []
+    for package in packages:
+        if package.digest in kept:
+            why = f"is the same file as {kept[package.digest].name}"
+            refused.append(_refusal(package, RefusalReason.REPLAYED, why))
+        else:
+            kept[package.digest] = package
+    mine: dict[str, list[VerifiedPackage]] = {}
+    for package in kept.values():
+        mine.setdefault(package.precinct_id, []).append(package)
+    parts: dict[str, list[RecoveredPart]] = {}
+    for part in media:
+        parts.setdefault(part.precinct_id, []).append(part)
+    accepted: list[VerifiedPackage] = []
+    for precinct in sorted({*mine, *parts}):
+        result, errors = _settle(mine.get(precinct, []), parts.get(precinct, []), election)
+        accepted += result
+        refused += [error for _, error in errors]
+    return accepted, refused
+
+
 def _settle(
     packages: list[VerifiedPackage], media: list[RecoveredPart], election: Election
 ) -> tuple[list[VerifiedPackage], list[tuple[str, PackageRefusedError]]]:

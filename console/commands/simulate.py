@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from console.common import emit_json, stdout
+
+if TYPE_CHECKING:
+    from tally.simulation.plan import Papers
 
 app = typer.Typer(help="Simulate a device on a port.", no_args_is_help=True)
 
@@ -20,6 +24,57 @@ def register(parent: typer.Typer) -> None:
 @app.callback()
 def simulate() -> None:
     """Simulate a device on a port."""
+
+
+@app.command("nation")
+def nation(
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder to write to.")],
+    precincts: Annotated[int, typer.Option(min=1, help="Polling stations.")] = 10_223,
+    ballots: Annotated[int, typer.Option(min=1, help="Voters who took part.")] = 12_000_000,
+    regions: Annotated[int, typer.Option(min=1)] = 20,
+    territories: Annotated[int, typer.Option(min=1)] = 220,
+    districts: Annotated[int, typer.Option(min=1, help="Single-mandate districts.")] = 29,
+    papers: Annotated[
+        str, typer.Option(help="apart: three papers a voter; together: one sheet.")
+    ] = "apart",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 2023,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes; else all cores.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The truth as JSON.")] = False,
+) -> None:
+    """Make a nation of known truth: definition, commissions, keys, signed packages.
+
+    Example: ballotbench simulate nation --precincts 100 --ballots 90000 --regions 2
+    --territories 5 --districts 3 --out nation
+    """
+    from console.batch.executors import local_crew, usable_cores
+    from console.common import progress
+    from tally.errors import TallyError
+    from tally.simulation.plan import NationPlan
+    from tally.simulation.write import write_nation
+
+    if papers not in ("apart", "together"):
+        raise TallyError(f"--papers is apart or together, not {papers[:40]!r}")
+    plan = NationPlan(
+        seed=seed,
+        precincts=precincts,
+        ballots=ballots,
+        regions=regions,
+        territories=territories,
+        districts=districts,
+        papers=cast("Papers", papers),
+    )
+    crew = local_crew(workers or usable_cores())
+    with crew.executor, progress() as bars:
+        task = bars.add_task("Making packages", total=precincts)
+        path = write_nation(
+            plan, out, crew.executor, progress=lambda done, of: bars.update(task, completed=done)
+        )
+    if as_json:
+        emit_json(json.loads(path.read_text(encoding="utf-8")))
+    else:
+        stdout.print(f"Written: {out}; what was drawn is in {path}", markup=False, soft_wrap=True)
 
 
 @app.command("scanner")

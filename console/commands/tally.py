@@ -19,10 +19,15 @@ from console.intake import (
     trust_store,
 )
 from console.intake_register import IntakeRegister
+from console.national import Where, count_national
+from tally.errors import TallyError
 from tally.results import result_document, write_results
 from tally.totals import add_up, outcome
 
 HELP = """Add up verified results packages; write totals.json, totals.csv and seats.json.
+
+With --national the records are counted in columns by many processes (or a Dask cluster), into a
+folder of national results that the exports and pages read.
 
 Where a device was replaced in mid-day, give the .medium file of the dead one beside the packages.
 
@@ -47,9 +52,28 @@ def tally(
         Path | None,
         typer.Option("--register", help="File that remembers packages between runs; made new."),
     ] = None,
+    national: Annotated[
+        bool,
+        typer.Option(help="Count by columns, in parallel, into a folder of national results."),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="--national: processes; else all cores.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="--national: a Dask scheduler's address.")
+    ] = None,
+    commissions: Annotated[
+        Path | None, typer.Option(help="--national: the tree of commissions.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write the totals; exit 1 if a package was refused, or a replaced device must be looked at."""
+    if national:
+        if intake is not None:
+            raise TallyError("--register is for a count package by package, not --national")
+        where = Where(election, profile, trust, moment(at), require_post_quantum)
+        count_national(where, packages, out, commissions, workers, cluster, json_output=json_output)
+        return
     definition, rules = election_and_rules(election, profile)
     before = IntakeRegister.load(intake) if intake is not None else IntakeRegister()
     verification = take_in(

@@ -289,7 +289,8 @@ class _Rows:
     def _check_contests(self) -> None:
         """A record has just the contests of its style, each once."""
         size = len(self.contests)
-        has = np.zeros((len(self.styles), size + 1), dtype=np.bool_)
+        # Two columns more: contest -1 is null, -2 none of this precinct; no style has them.
+        has = np.zeros((len(self.styles), size + 2), dtype=np.bool_)
         for number, style_id in enumerate(self.styles):
             for contest in self.election.style_contests(style_id):
                 has[number, self.contests.index(contest.id)] = True

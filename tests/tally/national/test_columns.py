@@ -176,6 +176,7 @@ def test_rows_in_another_order_or_twice_are_never_counted_otherwise(
         ("precinct_id", "p-2", "is not of precinct p-1"),
         ("ballot_style_id", "f", "ballot style 'f' is not used in p-1"),
         ("contest_id", "far", "its contests are not those of style s"),
+        ("contest_id", "two", "its contests are not those of style s"),
         ("status", "strange", "'strange' is no status"),
         ("option_id", "write-in-0", "a vote for an option that one has not"),
         ("votes", 2, "votes is neither 0 nor 1"),
