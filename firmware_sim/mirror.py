@@ -75,9 +75,11 @@ class MirroredFile:
 
     def write(self, statements: Sequence[Statement], *, wipe: bool = False) -> None:
         """As `JournalFile.write`, on both or, should one fail, on the other."""
-        with self.transaction(wipe=wipe):
-            for statement, row in statements:
-                self.execute(statement, row)
+        self._each(lambda file: file.write(statements, wipe=wipe))
+
+    def prepare(self, statements: Sequence[Statement]) -> None:
+        """As `JournalFile.prepare`, on both."""
+        self._each(lambda file: file.prepare(statements))
 
     @contextmanager
     def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
