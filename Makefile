@@ -79,6 +79,7 @@ soak: $(VENV)/.test  ## long runs: 2,000 cuts of device, scanner and cable; 1,00
 	@$(BIN)/python -m tests.firmware_sim.cuts $(CUTS_ARGS)
 	@$(BIN)/python -m tools.tape_photos
 	@$(BIN)/python -m tests.hardware.fuzz_frames $(FUZZ_FRAMES_ARGS)
+	@$(BIN)/python -m tests.hardware.soak $(SHEETS_ARGS)
 	@$(BIN)/python -m tests.hardware.fuzz_parsers $(FUZZ_PARSERS_ARGS)
 
 tamper: $(VENV)/.test  ## 10,000 single-field edits of journal, log and package, each found

@@ -91,6 +91,15 @@ def scanner(
         float, typer.Option(min=0, max=1, help="Share of frames hurt on the line.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    faults: Annotated[
+        Path | None, typer.Option(help="Fault scenario (TOML; examples/faults, docs/faults.md).")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="File for what struck (JSON lines), to be repeated.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Record of a run: the same faults at the same places.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the port as JSON.")] = False,
 ) -> None:
     """Serve a sheet-fed precinct scanner until it is stopped (Ctrl-C).
@@ -98,11 +107,12 @@ def scanner(
     It feeds the images of a folder in order of their names. Its paper stays where it is
     when the process is killed: started again with the same --state it goes on.
 
-    Example: ballotbench simulate scanner scans --state scanner --listen socket://127.0.0.1:7001
+    Example: ballotbench simulate scanner scans --state scanner --faults examples/faults/line.toml
     """
     from hardware.simulated.paper import Paper, read_deck
     from hardware.simulated.scanner import ScannerLogic
     from hardware.simulated.serve import Noise, serve
+    from hardware.simulated.weathered import load_weather, run_in_weather
 
     def ready(url: str) -> None:
         counts = paper.counts()
@@ -119,10 +129,17 @@ def scanner(
         # Whoever started us through a pipe waits for this line.
         stdout.file.flush()
 
+    if noise and (faults or replay):
+        raise typer.BadParameter("a scenario has its own noise", param_hint="--noise")
+    if record and not (faults or replay):
+        raise typer.BadParameter("there is nothing to record: give --faults", param_hint="--record")
+    weather = load_weather(faults, replay) if faults or replay else None
     sheets = read_deck(deck)
     paper = Paper(state, refeed_returned=refeed)
     try:
         paper.load(sheets)
+        if weather is not None:
+            run_in_weather(paper, weather, listen, state, ready, record=record)
         serve(listen, ScannerLogic(paper), ready, Noise(noise, seed) if noise else None)
     except KeyboardInterrupt:
         stdout.print("Stopped; the paper stays where it is.")

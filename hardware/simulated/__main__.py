@@ -16,6 +16,7 @@ from hardware.errors import HardwareError
 from hardware.simulated.paper import Paper, read_deck
 from hardware.simulated.scanner import ScannerLogic
 from hardware.simulated.serve import Noise, serve
+from hardware.simulated.weathered import load_weather, run_in_weather
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--refeed", type=int, default=0)
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", type=Path)
+    parser.add_argument("--replay", type=Path)
+    parser.add_argument("--record", type=Path)
     parser.add_argument("--until-stdin-ends", action="store_true")
     options = parser.parse_args(argv)
     if options.until_stdin_ends:
@@ -34,6 +38,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         paper = Paper(options.state, refeed_returned=options.refeed)
         paper.load(read_deck(options.deck))
+        if options.faults or options.replay:
+            run_in_weather(
+                paper,
+                load_weather(options.faults, options.replay),
+                options.listen,
+                options.state,
+                _say_ready,
+                record=options.record,
+            )
+            return 0
         noise = Noise(options.noise, options.seed) if options.noise else None
         serve(options.listen, ScannerLogic(paper), _say_ready, noise)
     except HardwareError as error:

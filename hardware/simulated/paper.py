@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS memory (
   id INTEGER PRIMARY KEY CHECK (id = 1), token BLOB, act INTEGER NOT NULL, fault TEXT
 ) STRICT;
 INSERT OR IGNORE INTO memory VALUES (1, NULL, 0, NULL);
+CREATE TABLE IF NOT EXISTS pulled (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 """
 
 
@@ -165,6 +166,8 @@ class Paper:
         """Where the last sheet is."""
         if self.held() is not None:
             return PaperPlace.HELD
+        if self._one("SELECT count(*) FROM pulled"):
+            return PaperPlace.UNKNOWN
         return {
             Act.NONE: PaperPlace.NONE,
             Act.ACCEPTED: PaperPlace.IN_BOX,
@@ -190,6 +193,7 @@ class Paper:
         """Hold the next sheet of the tray (the held one, if there is one); None: no more."""
         with self._move():
             if self.held() is None:
+                self._db.execute("DELETE FROM pulled")
                 self._db.execute(
                     "UPDATE sheet SET place = 'held' WHERE name = (SELECT name FROM sheet "
                     "WHERE place = 'tray' ORDER BY position LIMIT 1)"
@@ -203,6 +207,23 @@ class Paper:
     def return_(self, token: bytes) -> bool:
         """Push the held sheet out; its voter may feed it again. False where none is held."""
         return self._settle("returned", Act.RETURNED, token)
+
+    def pull_back(self, *, again: bool) -> bool:
+        """The voter takes the held sheet away by hand; False where none is held.
+
+        `again`: it is laid back as the first of the tray. No token is remembered: the
+        scanner did nothing.
+        """
+        with self._move():
+            if self.held() is None:
+                return False
+            self._db.execute(
+                "UPDATE sheet SET place = ?, position = CASE WHEN ? THEN "
+                "(SELECT min(position) - 1 FROM sheet) ELSE position END WHERE place = 'held'",
+                ("tray" if again else "returned", again),
+            )
+            self._db.execute("INSERT OR IGNORE INTO pulled VALUES (1)")
+        return True
 
     def _settle(self, place: str, act: Act, token: bytes) -> bool:
         with self._move():

@@ -78,6 +78,9 @@ def start_simulated_scanner(
     refeed_returned: int = 0,
     noise: float = 0.0,
     seed: int = 0,
+    faults: Path | None = None,
+    replay: Path | None = None,
+    record: Path | None = None,
 ) -> SimulatedScanner:
     """Start a sheet-fed scanner over a folder of images and wait until it can be reached.
 
@@ -88,6 +91,9 @@ def start_simulated_scanner(
         listen: "pty", "socket://HOST:PORT" or "rfc2217://HOST:PORT" (port 0: any free).
         refeed_returned: how often a voter feeds a returned sheet again at once.
         noise: share of its frames that are hurt on the line, by `seed`.
+        faults: a fault scenario (docs/faults.md), or
+        replay: the record of a run that is to be had again; then "pty" is `state`/port.
+        record: file for what strikes.
 
     Raises:
         PaperError: it did not start; says why.
@@ -95,6 +101,8 @@ def start_simulated_scanner(
     command = [sys.executable, "-m", "hardware.simulated", str(deck)]
     command += ["--state", str(state), "--listen", listen, "--refeed", str(refeed_returned)]
     command += ["--noise", str(noise), "--seed", str(seed), "--until-stdin-ends"]
+    for name, file in (("faults", faults), ("replay", replay), ("record", record)):
+        command += [f"--{name}", str(file)] if file is not None else []
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from hardware.errors import ProtocolError
@@ -43,9 +44,22 @@ class _RefusalError(Exception):
 class ScannerLogic:
     """The command side of the scanner, over its paper."""
 
-    def __init__(self, paper: Paper) -> None:
-        """`paper` outlives this object: making it anew is what a reboot is."""
+    def __init__(
+        self,
+        paper: Paper,
+        *,
+        scan: Callable[[Path], bytes] | None = None,
+        versions: tuple[int, ...] = VERSIONS,
+        firmware: str = FIRMWARE,
+    ) -> None:
+        """`paper` outlives this object: making it anew is what a reboot is.
+
+        `scan` makes a side's image of its file (`scan_file`); `versions` and `firmware` are
+        what it greets with.
+        """
         self._paper = paper
+        self._scan = scan or scan_file
+        self._versions, self._firmware = versions, firmware
         self._answered: tuple[Frame, Frame] | None = None
         self._sides: tuple[bytes, ...] = ()
         self._sides_of: tuple[Path, ...] | None = None
@@ -77,7 +91,7 @@ class ScannerLogic:
             case Kind.HELLO:
                 if len(request.payload) != NONCE_BYTES:
                     raise ProtocolError(f"a greeting holds {NONCE_BYTES} bytes")
-                return Hello(request.payload, VERSIONS, MODEL, FIRMWARE).pack()
+                return Hello(request.payload, self._versions, MODEL, self._firmware).pack()
             case Kind.STATUS:
                 unpack_nothing(request.payload)
                 return self._status().pack()
@@ -153,12 +167,12 @@ class ScannerLogic:
         if files is None:
             self._sides, self._sides_of = (), None
         elif files != self._sides_of:
-            self._sides = tuple(_scan(file) for file in files)
+            self._sides = tuple(self._scan(file) for file in files)
             self._sides_of = files
         return self._sides
 
 
-def _scan(file: Path) -> bytes:
+def scan_file(file: Path) -> bytes:
     """A file as a side's image. A scanner always gives something: where the file is gone,
     empty or too long it is one byte that no reader takes for an image."""
     try:

@@ -104,7 +104,7 @@ def serve_answers(
         answer_all(wire, answer)
         return
     parts = urlsplit(listen)
-    wires = {"socket": _SocketWire, "rfc2217": _Rfc2217Wire}
+    wires = {"socket": SocketWire, "rfc2217": Rfc2217Wire}
     try:
         kind, address = wires[parts.scheme], (parts.hostname or "127.0.0.1", parts.port or 0)
         server = socket.create_server(address)
@@ -147,25 +147,29 @@ class _PtyWire:
             left = left[os.write(self._master, left) :]
 
 
-class _SocketWire:
+class SocketWire:
+    """A TCP connection."""
+
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
     def read(self) -> bytes:
+        """See `Wire.read`."""
         return self._connection.recv(_CHUNK)
 
     def write(self, data: bytes) -> None:
+        """See `Wire.write`."""
         self._connection.sendall(data)
 
 
-class _Rfc2217Wire(_SocketWire):
+class Rfc2217Wire(SocketWire):
     """The access server's side of RFC 2217; the settings go to a port that is only a loop."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection)
         loop: Any = serial.serial_for_url("loop://")
         # The manager's own answers go out as they are, ours with its escapes.
-        raw: Any = _SocketWire(connection)
+        raw: Any = SocketWire(connection)
         self._manager = serial.rfc2217.PortManager(loop, raw)
 
     def read(self) -> bytes:
