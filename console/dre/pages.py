@@ -206,6 +206,9 @@ class Pages:
             )
             for place in RULES[action].places
         ]
+        if len(places) > 1:
+            several_roles = f" {word('or', language)} "
+            places = [f"({place})" if several_roles in place else place for place in places]
         return " + ".join(places)
 
     def _ballot(self, csrf: str, session: Session) -> str:

@@ -61,7 +61,7 @@ def test_people_prove_who_they_are_for_each_act_and_the_log_has_roles_only(
             return notice(browser.do(go, officers=True, **acting(*people), **form))
 
         assert officers("open", "secretary-1") == KK["needs"].format(
-            who=f"{KK['role_chair']} + {KK['role_secretary']} немесе {KK['role_member']}"
+            who=f"{KK['role_chair']} + ({KK['role_secretary']} немесе {KK['role_member']})"
         )
         assert officers("open", "chair-1", "technician-1").startswith(KK["needs"][:10])
         assert officers("open", "chair-1", "secretary-1") == KK["done_so"]
@@ -84,7 +84,7 @@ def test_people_prove_who_they_are_for_each_act_and_the_log_has_roles_only(
         assert officers("pause", "secretary-1") == KK["done_so"]
         assert officers("open", "secretary-1") == KK["done_so"]
         assert officers("close", "chair-1") == KK["needs"].format(
-            who=f"{KK['role_chair']} + {KK['role_secretary']} немесе {KK['role_member']}"
+            who=f"{KK['role_chair']} + ({KK['role_secretary']} немесе {KK['role_member']})"
         )
         assert officers("close", "chair-1", "secretary-1") == KK["done_so"]
         assert officers("reopen", "chair-1", "technician-1") == KK["done_so"]

@@ -1,7 +1,8 @@
 """A screen device on the bench: a precinct, a simulated printer of records, a voter in code.
 
-Run as a program it is the process that `test_dre.py` kills:
-`python dre_bench.py KEYS`, then a line `JOURNAL<tab>TRAIL<tab>SEED` for each life.
+Run as a program it is the process that `dre_cuts` kills:
+`python -m tests.firmware_sim.dre_bench KEYS`, then for each life a line
+`JOURNAL<tab>TRAIL<tab>SEED` and, when it has said its number, one more.
 """
 
 from __future__ import annotations
@@ -113,14 +114,17 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os.write(1, f"{os.getpid()}\n".encode())
+            # Not sys.stdin: what it read ahead was the mother's. A tracer takes hold meanwhile.
+            os.read(0, 64)
             chance = random.Random(int(seed))
             with Journal(Path(journal)) as opened:
                 screen = station(own, opened, SimulatedPaperTrail(Path(folder)), reader)
                 while True:
                     os.write(1, b"voter\n")
                     vote(screen, chance)
-        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-        os.write(1, b"over\n")
+        ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        well = ended is not None and ended.si_code == os.CLD_KILLED
+        os.write(1, b"over\n" if well else b"failed\n")
 
 
 if __name__ == "__main__":
