@@ -13,6 +13,7 @@ from console.errors import ConsoleError
 if TYPE_CHECKING:
     from console.bench.words import Language
     from console.conform.document import ConformFile, DeckRecord
+    from hardware.conformance import Check
 
 EXAMPLE = """
 Example:
@@ -20,6 +21,8 @@ Example:
     ballotbench conform /dev/ttyUSB0 --out report
 
     ballotbench conform usb:0403:6001 --deck deck --out report
+
+    ballotbench conform COM3 --check T --check F1.crc --out report
 """
 
 
@@ -36,6 +39,13 @@ def conform(
     deck: Annotated[
         Path | None,
         typer.Option(help="A deck of `ballotbench deck`: its sheets lie first in the tray."),
+    ] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Make these checks alone: an id (F1.crc), a rule (I5), a letter (T); may be given "
+            "several times. The others are not run, so the report does not say that it conforms."
+        ),
     ] = None,
     language: Annotated[
         list[str] | None,
@@ -57,7 +67,7 @@ def conform(
 
     from console.bench.words import chosen_languages
     from console.conform.document import ConformFile, check_records, time_records
-    from hardware.conformance import CHECKS, Probe, run_checks
+    from hardware.conformance import CHECKS, Outcome, Probe, run_checks
     from hardware.messages import NONCE_BYTES, Hello, Kind
     from hardware.stream import SerialStream
 
@@ -65,12 +75,14 @@ def conform(
         languages = chosen_languages(language)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--language") from error
+    wanted = _wanted(check or [""])
     out.mkdir(parents=True, exist_ok=True)
     probe = Probe(lambda: SerialStream(port, write_timeout_s=60.0))
     record = None if deck is None else _reference(deck, port)
     with progress() as bars:
-        task = bars.add_task("Checks", total=len(CHECKS))
-        outcomes = run_checks(probe, done=lambda _: bars.advance(task))
+        task = bars.add_task("Checks", total=len(wanted))
+        made = {o.check: o for o in run_checks(probe, wanted, lambda _: bars.advance(task))}
+    outcomes = tuple(made.get(c, Outcome(c, "not_run", "not asked for")) for c in CHECKS)
     probe.reopen()
     hello = Hello.unpack(probe.ask(Kind.HELLO, bytes(NONCE_BYTES)))
     probe.close()
@@ -94,6 +106,18 @@ def conform(
         _say(result, out)
     if result.failed or result.not_run:
         raise typer.Exit(1)
+
+
+def _wanted(given: list[str]) -> tuple[Check, ...]:
+    from hardware.conformance import CHECKS
+
+    def fits(check: Check, name: str) -> bool:
+        return name in ("", check.id, check.rule, check.rule[0])
+
+    for name in given:
+        if not any(fits(check, name) for check in CHECKS):
+            raise typer.BadParameter(f"{name!r} is no check, rule or letter", param_hint="--check")
+    return tuple(check for check in CHECKS if any(fits(check, name) for name in given))
 
 
 def _write_reports(

@@ -6,8 +6,8 @@ moved through; nothing is kept.
 
 from __future__ import annotations
 
-from hardware.conformance.checks import CHECKS, SHEETS
+from hardware.conformance.checks import CHECKS, SHEETS, Check
 from hardware.conformance.probe import Limits, Probe
 from hardware.conformance.run import Outcome, State, run_checks
 
-__all__ = ["CHECKS", "SHEETS", "Limits", "Outcome", "Probe", "State", "run_checks"]
+__all__ = ["CHECKS", "SHEETS", "Check", "Limits", "Outcome", "Probe", "State", "run_checks"]
