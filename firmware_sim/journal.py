@@ -436,9 +436,6 @@ class Journal:
             if then is not None:
                 self._known.ready = self._made_ready(intention.record, then)
             self._file.finish_intention()
-            if self._known.ready is not None:
-                # While the feeder does what it is told.
-                self._file.prepare(self._known.ready.statements)
         except BaseException:
             self._known = _Known()
             raise

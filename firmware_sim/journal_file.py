@@ -99,8 +99,7 @@ class JournalFile:
         self._wal = path.with_name(path.name + "-wal")
         self._intention = IntentionFile(place_of(path))
         self._version = len(migrations) + 1
-        self._aside = Aside("journal")
-        self._prepared: Sequence[Statement] | None = None
+        self._wiper = Aside("journal-wipe")
         self._dead: JournalError | None = None
         self._closed = False
         self._handle: int | None = None
@@ -113,7 +112,7 @@ class JournalFile:
             )
         try:
             with self.explained("opened"):
-                self._set_up(schema, migrations)
+                self._prepare(schema, migrations)
             if new:
                 flush_folder(path)
             self._wipe_log()
@@ -136,7 +135,7 @@ class JournalFile:
             if self._dead is None:
                 self._wipe_log()
         finally:
-            self._aside.close()
+            self._wiper.close()
             with suppress(OSError):
                 self._intention.close()
             self._db.close()
@@ -160,33 +159,17 @@ class JournalFile:
 
         `wipe`: a vote's way to the record is settled by it; see the module.
         """
-        self._aside.wait()
-        ready = self._prepared is statements and self._dead is None
-        if ready:
-            self._prepared = None
-        else:
-            self.begin()
+        self.begin()
         try:
-            if not ready:
-                self._execute_all(statements)
+            for statement, row in statements:
+                self._db.execute(statement, row)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(JournalError):
                 self.roll_back()
             raise self._failed(error, "written") from error
         if wipe:
-            self._aside.start(self._wipe_sheet)
-
-    def prepare(self, statements: Sequence[Statement]) -> None:
-        """Begin to execute them, beside the caller: `write` of the same then only commits.
-
-        Nothing of it goes to the disk, and any other call of this file drops it. What fails
-        here fails again there, and is told then.
-        """
-        self.settle()
-        if self._dead is None:
-            self._unwiped = True
-            self._aside.start(lambda: self._prepare_now(statements))
+            self._wiper.start(self._wipe_sheet)
 
     @contextmanager
     def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
@@ -220,7 +203,7 @@ class JournalFile:
         with self.explained("written"):
             self._db.execute("COMMIT")
         if wipe:
-            self._aside.start(self._wipe_sheet)
+            self._wiper.start(self._wipe_sheet)
 
     def roll_back(self) -> None:
         """End it: none of it is on the disk."""
@@ -273,12 +256,8 @@ class JournalFile:
         return digest.hexdigest()
 
     def settle(self) -> None:
-        """Wait for what goes on beside: the wipe of the last settled sheet. Drop what was
-        prepared."""
-        self._aside.wait()
-        if self._prepared is not None:
-            self._prepared = None
-            self.roll_back()
+        """Wait for the wipe of the last settled sheet."""
+        self._wiper.wait()
 
     def rewrite(self) -> None:
         """Write the whole file anew, rows in the order of their keys."""
@@ -326,20 +305,7 @@ class JournalFile:
             self._dead = explained
         return explained
 
-    def _execute_all(self, statements: Sequence[Statement]) -> None:
-        for statement, row in statements:
-            self._db.execute(statement, row)
-
-    def _prepare_now(self, statements: Sequence[Statement]) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._execute_all(statements)
-            self._prepared = statements
-        except sqlite3.Error:
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-
-    def _set_up(self, schema: Sequence[str], migrations: Sequence[Migration]) -> None:
+    def _prepare(self, schema: Sequence[str], migrations: Sequence[Migration]) -> None:
         newest = len(migrations) + 1
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         # Take the exclusive lock now: a second device must not get as far as a sheet.

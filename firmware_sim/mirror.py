@@ -75,11 +75,9 @@ class MirroredFile:
 
     def write(self, statements: Sequence[Statement], *, wipe: bool = False) -> None:
         """As `JournalFile.write`, on both or, should one fail, on the other."""
-        self._each(lambda file: file.write(statements, wipe=wipe))
-
-    def prepare(self, statements: Sequence[Statement]) -> None:
-        """As `JournalFile.prepare`, on both."""
-        self._each(lambda file: file.prepare(statements))
+        with self.transaction(wipe=wipe):
+            for statement, row in statements:
+                self.execute(statement, row)
 
     @contextmanager
     def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:

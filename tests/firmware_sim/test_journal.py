@@ -13,7 +13,7 @@ import pytest
 
 from firmware_sim.errors import JournalError
 from firmware_sim.intention import place_of
-from firmware_sim.journal import Intention, Journal, Settlement
+from firmware_sim.journal import Intention, Journal
 from firmware_sim.sqlite_pages import PAGE
 from scanner.cvr import CastVoteRecord, new_record
 from tests.firmware_sim import bench
@@ -85,47 +85,6 @@ def test_the_link_between_paper_and_record_is_wiped(journal: Journal, path: Path
     journal.abandon("b" * 32, at=bench.NOW, detail={})
     journal.close()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
-def test_what_was_made_ready_is_dropped_by_anything_that_comes_first(
-    journal: Journal, path: Path
-) -> None:
-    """Made ready while the feeder works, in memory only; settling writes it, or makes it anew."""
-    read_between, logged_between, other_end = (a_record() for _ in range(3))
-
-    def settlement(number: int) -> Settlement:
-        return Settlement(state(number), bench.NOW, "sheet_accepted", {"n": number})
-
-    then = settlement(1)
-    journal.intend("a" * 32, read_between, then)
-    assert (journal.count(), journal.state(), len(journal.events())) == (0, state(0), 1)
-    journal.settle("a" * 32, then)
-    then = settlement(2)
-    journal.intend("b" * 32, logged_between, then)
-    journal.log("box_opened", {}, at=bench.NOW)
-    journal.settle("b" * 32, then)
-    journal.intend("c" * 32, other_end, settlement(99))
-    journal.settle("c" * 32, settlement(3))
-    journal.intend("d" * 32, a_record(), settlement(4))
-    journal.abandon("d" * 32, at=bench.NOW, detail={})
-    journal.intend("e" * 32, a_record(), settlement(4))
-    journal.close()
-    with Journal(path) as again:
-        step = again.open_intention()
-        assert step is not None
-        assert step.token == "e" * 32
-        assert again.state() == state(3)
-        expected = sorted(r.record_id for r in (read_between, logged_between, other_end))
-        assert [record.record_id for record in again.records()] == expected
-        kinds = [(event.kind, event.detail.get("n")) for event in again.events()]
-        assert kinds == [
-            ("polls_opened", None),
-            ("sheet_accepted", 1),
-            ("box_opened", None),
-            ("sheet_accepted", 2),
-            ("sheet_accepted", 3),
-            ("intention_undone", None),
-        ]
 
 
 def test_rewritten_pages_do_not_depend_on_the_order_of_votes(tmp_path: Path) -> None:

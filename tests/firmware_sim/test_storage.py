@@ -391,7 +391,7 @@ def test_killed_between_the_two_commits(pair: tuple[Path, Path], step: str) -> N
             second.start_intention = die_here  # type: ignore[method-assign]
             journal.intend(TOKEN, record)
         else:
-            second.write = die_here  # type: ignore[method-assign]
+            second.commit = die_here  # type: ignore[method-assign]
             commit(journal, 4)
 
     _killed(die)
