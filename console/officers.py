@@ -52,7 +52,7 @@ def present(
                 "leave --officer out"
             )
         return []
-    pins = _pins(pin_file) if pin_file is not None else None
+    pins = pins_of(pin_file) if pin_file is not None else None
     credentials = [(person, _pin_of(person, pins, pin_file)) for person in officers]
     return register.open(credentials, precinct=precinct)
 
@@ -85,7 +85,7 @@ def token_pin(file: Path | None) -> str | None:
 
 def pin_from(file: Path | None, person: str, *, new: bool = False) -> str:
     """One person's PIN: from their line of a file, or asked for."""
-    return _pin_of(person, _pins(file) if file is not None else None, file, new=new)
+    return _pin_of(person, pins_of(file) if file is not None else None, file, new=new)
 
 
 def _pin_of(
@@ -106,7 +106,8 @@ def _text(path: Path) -> str:
         raise ConsoleError(f"{path}: is not text in UTF-8: save it anew as UTF-8") from error
 
 
-def _pins(path: Path) -> dict[str, str]:
+def pins_of(path: Path) -> dict[str, str]:
+    """Person to PIN, from a file of lines ID PIN. Raises ConsoleError: it is not one."""
     pins: dict[str, str] = {}
     for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():

@@ -369,6 +369,15 @@ class PeopleRegister:
             )
             return tuple(sealed)
 
+    def officials(self, precinct: str) -> dict[str, str]:
+        """The chair, secretary and members of a precinct: id to the public key of their slot.
+
+        Raises:
+            PeopleError: there is none.
+        """
+        self.check_holders(precinct)
+        return {member.id: member.key for member in _holders(self.read(), precinct)}
+
     def check_holders(self, precinct: str) -> None:
         """Raises PeopleError: no official of the precinct could hold a key."""
         if not _holders(self.read(), precinct):

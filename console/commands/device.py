@@ -30,7 +30,7 @@ from console.device_words import (
 from console.dre import command as screen
 from console.firmware import identity
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
-from console.pollbook.close_sheet import issued_by_pollbook
+from console.pollbook.close_sheet import issued_by_pollbook, sheet_files
 from console.polling_day import play_day
 from console.stopwatch import Stopwatch
 from firmware_sim.device import Mode, OutcomeKind, PrecinctDevice, SheetOutcome
@@ -129,6 +129,7 @@ def run(
             "--medium": medium,
             "--replaces": replaces,
             "--second-journal": second_journal,
+            **sheet_files(issued_from),
         }
     )
     handed_out = issued_papers(issued or [])

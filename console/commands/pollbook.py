@@ -14,7 +14,8 @@ import typer
 from console.common import emit_json, stdout
 from console.files import replace_private, replace_text
 from console.officers import PinFileOption
-from console.pollbook import requests
+from console.pollbook import lock_command, reports, requests
+from console.pollbook.locking import Opener, PeopleKeys, new_lock, unlocked
 from console.pollbook.options import (
     AsJson,
     At,
@@ -23,14 +24,12 @@ from console.pollbook.options import (
     DeskKeys,
     Device,
     Election,
-    Full,
     Iin,
     Keys,
     addition,
     desk,
     moment_of,
     problem_row,
-    read_facts,
     say,
     shown_document,
     styles_received,
@@ -38,20 +37,21 @@ from console.pollbook.options import (
 )
 from console.pollbook.options import verify as trusted
 from election.definition import load_election
-from firmware_sim.pollbook import biometrics, checkin, closing, report
+from firmware_sim.pollbook import biometrics, checkin, closing
 from firmware_sim.pollbook.book import REGION, Book, Setup
-from firmware_sim.pollbook.duplicates import find_duplicates
 from firmware_sim.pollbook.errors import CheckInRefusedError, VoterListError
 from firmware_sim.pollbook.iin import checked_iin
 from firmware_sim.pollbook.line import ClaimRegister
-from firmware_sim.pollbook.reconcile import findings, merge
 from firmware_sim.pollbook.sums import control_sums
 from firmware_sim.pollbook.synth import synthesize
+from firmware_sim.pollbook.vault import read_header
 from firmware_sim.pollbook.voters import read_list, write_list
 from firmware_sim.trust import DeviceSigner
 
 app = typer.Typer(help="Keep a voter list and check voters in.", no_args_is_help=True)
 app.add_typer(requests.app, name="request")
+app.command("lock")(lock_command.lock)
+reports.register(app)
 
 
 def register(parent: typer.Typer) -> None:
@@ -116,10 +116,16 @@ def import_list(
     registrar: Annotated[
         list[str] | None, typer.Option(help="Key id whose signed requests change the list.")
     ] = None,
+    keys: PeopleKeys = None,
+    officer: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose new PIN opens the book; without: `desk`, or the register's."),
+    ] = None,
+    pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a pollbook of a voter list. One wrong line, and nothing is taken over.
+    """Make an encrypted pollbook of a list. One wrong line, and nothing is taken over.
 
     Example: ballotbench pollbook import election.json list.csv p101.book --precinct P-101
     --received list=2200 --registrar region-1
@@ -150,7 +156,8 @@ def import_list(
         papers_received,
         tuple(registrar or []),
     )
-    with Book.create(book, setup, voters, source=data, at=moment_of(at)) as opened:
+    lock = new_lock(setup.precinct, keys=keys, officers=officer or (), pin_file=pin_file)
+    with Book.create(book, setup, voters, lock=lock, source=data, at=moment_of(at)) as opened:
         people = [entry.voter for entry in opened.entries()]
     differs = sum(voter.birth_differs for voter in people)
     value = {"book": str(book), "voters": len(people), "birth_date_differs_from_iin": differs}
@@ -160,39 +167,6 @@ def import_list(
     say(as_json, value, text)
 
 
-@app.command("duplicates")
-def duplicates(
-    book: BookArgument,
-    out: Annotated[Path | None, typer.Option(help="Page to write (HTML).")] = None,
-    full_iin: Full = False,
-    as_json: AsJson = False,
-) -> None:
-    """List entries that may be one person, for people to review; nobody is taken off.
-
-    Exit code 1 where there are any.
-
-    Example: ballotbench pollbook duplicates p101.book --out duplicates.html
-    """
-    with Book.open(book) as opened:
-        entries = [entry for entry in opened.entries() if entry.active]
-    voters = [entry.voter for entry in entries]
-    document = report.duplicates_report(voters, find_duplicates(voters), full_iin=full_iin)
-    for pair in document["pairs"]:
-        for side in (pair["first"], pair["second"]):
-            side["line"] = entries[side["line"] - 1].number
-    if out is not None:
-        replace_private(out, report.page("duplicates", document))
-    lines = [
-        f"{pair['ground']} {pair['likeness']}: line {pair['first']['line']} "
-        f"{pair['first']['name']} / line {pair['second']['line']} {pair['second']['name']}"
-        for pair in document["pairs"][:50]
-    ]
-    more = len(document["pairs"]) - len(lines)
-    lines += [f"… and {more} more; --out or --json shows all"] if more else []
-    say(as_json, document, "\n".join(lines) or "No duplicates found.")
-    raise typer.Exit(1 if document["pairs"] else 0)
-
-
 @app.command("certificate")
 def certificate(
     book: BookArgument,
@@ -200,6 +174,8 @@ def certificate(
     out: Annotated[Path, typer.Option(help="Certificate to write (JSON).")],
     keys: Keys,
     device: Device,
+    officer: Opener = None,
+    pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
@@ -209,7 +185,8 @@ def certificate(
     --device pollbook-101
     """
     signer = DeviceSigner.load(keys, device)
-    with Book.open(book) as opened:
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
+    with Book.open(book, unlock) as opened:
         if signer.identity.precinct_id != opened.setup.precinct:
             raise typer.BadParameter(
                 f"{device} signs for {signer.identity.precinct_id}, the list is that of "
@@ -249,6 +226,7 @@ def check_in(
         Path | None, typer.Option("--certificate", help="Absentee certificate (JSON).")
     ] = None,
     keys: DeskKeys = None,
+    officer: Opener = None,
     pin_file: PinFileOption = None,
     add: Annotated[
         list[str] | None,
@@ -278,19 +256,15 @@ def check_in(
             genuine=biometric == "holder", random=np.random.default_rng(used_seed)
         )
     moment = moment_of(at)
-    with Book.open(book) as opened:
-        officer, two = desk(
-            by,
-            fallback,
-            ground,
-            keys=keys,
-            pin_file=pin_file,
-            precinct=opened.setup.precinct,
-        )
+    member, two, here = desk(
+        by, fallback, ground, keys=keys, pin_file=pin_file, precinct=read_header(book).precinct
+    )
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file, here=here)
+    with Book.open(book, unlock) as opened:
         visit = checkin.Visit(
             document=shown,
             match=match,
-            by=officer,
+            by=member,
             at=moment,
             fallback=two,
             styles=None if style is None else tuple(style),
@@ -329,6 +303,7 @@ def spoil(
     style: Annotated[str, typer.Option()],
     by: By,
     keys: DeskKeys = None,
+    officer: Opener = None,
     pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
@@ -337,12 +312,13 @@ def spoil(
 
     Example: ballotbench pollbook spoil p101.book --iin - --style list --by member-1:member
     """
-    with Book.open(book) as opened:
-        officer, _ = desk(
-            by, None, "", keys=keys, pin_file=pin_file, precinct=opened.setup.precinct
-        )
+    member, _, here = desk(
+        by, None, "", keys=keys, pin_file=pin_file, precinct=read_header(book).precinct
+    )
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file, here=here)
+    with Book.open(book, unlock) as opened:
         count = checkin.replace_ballot(
-            opened, checked_iin(typed_line(iin)), style, by=officer, at=moment_of(at)
+            opened, checked_iin(typed_line(iin)), style, by=member, at=moment_of(at)
         )
     say(as_json, {"style": style, "spoiled": count}, f"Hand out another {style}; spoiled: {count}")
 
@@ -353,6 +329,8 @@ def close(
     out: Annotated[Path, typer.Option(help="Close sheet to write; its signature beside it.")],
     keys: Keys,
     device: Device,
+    officer: Opener = None,
+    pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
@@ -362,7 +340,8 @@ def close(
     --device pollbook-101
     """
     signer = DeviceSigner.load(keys, device)
-    with Book.open(book) as opened:
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
+    with Book.open(book, unlock) as opened:
         if signer.identity.precinct_id != opened.setup.precinct:
             raise typer.BadParameter(
                 f"{device} signs for {signer.identity.precinct_id}, not {opened.setup.precinct}",
@@ -375,57 +354,3 @@ def close(
     out.write_bytes(sheet.content)
     styles = ", ".join(f"{style} {row['issued']}" for style, row in sums["styles"].items())
     say(as_json, sums, f"Closed: {sums['voters']['voted']} voters; issued {styles}. {out}")
-
-
-@app.command("reconcile")
-def reconcile(
-    books: Annotated[list[Path], typer.Argument(help="Pollbooks, or files of --facts.")],
-    out: Annotated[Path | None, typer.Option(help="Page to write (HTML).")] = None,
-    facts: Annotated[
-        Path | None, typer.Option(help="Merged facts to write, for the next tier (personal data).")
-    ] = None,
-    observer: Annotated[bool, typer.Option("--observer", help="Counts only.")] = False,
-    full_iin: Full = False,
-    as_json: AsJson = False,
-) -> None:
-    """Put pollbooks together and list what cannot be right: double voting first.
-
-    Exit code 1 where there is any finding.
-
-    Example: ballotbench pollbook reconcile p101.book p102.book p201.book --out double.html
-    """
-    merged = merge([read_facts(path) for path in books])
-    found = findings(merged)
-    document = report.reconciliation_report(merged, found, official=not observer, full_iin=full_iin)
-    if facts is not None:
-        replace_private(facts, json.dumps(merged.to_json(), ensure_ascii=False) + "\n")
-    if out is not None:
-        replace_private(out, report.page("reconciliation", document))
-    lines = [f"{kind}: {count}" for kind, count in document["counts"].items()]
-    for row in document["findings"] or []:
-        sides = "; ".join(
-            f"{s['precinct']} line {s['entry'] or '–'} {s['name']} {s['iin']}" for s in row["sides"]
-        )
-        lines.append(f"  {row['kind']}: {sides}")
-    say(as_json, document, "\n".join(lines) or f"{len(merged.uses)} voters, nothing found.")
-    raise typer.Exit(1 if found else 0)
-
-
-@app.command("report")
-def report_command(
-    book: BookArgument,
-    out: Annotated[Path | None, typer.Option(help="Page to write (HTML).")] = None,
-    observer: Annotated[bool, typer.Option("--observer", help="Counts only.")] = False,
-    full_iin: Full = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show a pollbook's figures, and for officials what is listed apart.
-
-    Example: ballotbench pollbook report p101.book --out p101.html --observer
-    """
-    with Book.open(book) as opened:
-        document = report.book_report(opened, official=not observer, full_iin=full_iin)
-    if out is not None:
-        replace_private(out, report.page("book", document))
-    voters = document["sums"]["voters"]
-    say(as_json, document, "\n".join(f"{name}: {count}" for name, count in voters.items()))

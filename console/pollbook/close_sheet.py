@@ -9,6 +9,15 @@ from console.errors import ConsoleError
 from election.model import Election
 
 
+def sheet_files(path: Path | None) -> dict[str, Path]:
+    """The sheet and its signature by the words for them: nothing may be written over them."""
+    if path is None:
+        return {}
+    from firmware_sim.pollbook.closing import signature_path
+
+    return {"--issued-from": path, "the signature beside --issued-from": signature_path(path)}
+
+
 def issued_by_pollbook(path: Path, keys: Path, election: Election, precinct: str) -> dict[str, int]:
     """Papers issued by ballot style, from a sheet signed for this election and precinct.
 

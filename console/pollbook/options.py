@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,18 +11,19 @@ import typer
 
 from console.common import emit_json, stdout
 from console.officers import present
-from firmware_sim.people import PeopleRegister
+from firmware_sim.people import OpenSlot, PeopleRegister
 from firmware_sim.pollbook import checkin
 from firmware_sim.pollbook.book import Book, Changed
 from firmware_sim.pollbook.document import IdentityDocument, read_line, typed
 from firmware_sim.pollbook.iin import masked
 from firmware_sim.pollbook.reconcile import Facts, facts_of
 from firmware_sim.pollbook.signing import Verify, verifier
+from firmware_sim.pollbook.vault import Unlock
 from firmware_sim.pollbook.voters import FIELDS
 from firmware_sim.roles import Person, Role
 from firmware_sim.trust import TrustStore
 
-BookArgument = Annotated[Path, typer.Argument(help="The pollbook (SQLite file).")]
+BookArgument = Annotated[Path, typer.Argument(help="The pollbook (encrypted file).")]
 Election = Annotated[Path, typer.Argument(help="Election definition (JSON).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Keys = Annotated[Path, typer.Option(help="Directory made by `ballotbench keys`.")]
@@ -93,8 +95,8 @@ def desk(
     keys: Path | None,
     pin_file: Path | None,
     precinct: str,
-) -> tuple[Person, checkin.Fallback | None]:
-    """Who hands out, and the two who sign for a voter.
+) -> tuple[Person, checkin.Fallback | None, list[OpenSlot]]:
+    """Who hands out, the two who sign for a voter, and the keys that their PINs opened.
 
     Where `keys` has a register of people, each proves who they are by PIN and the register
     says their role (SEED-14: no outsider); else ID:ROLE is taken at its word (a bench).
@@ -102,6 +104,7 @@ def desk(
     named = [by, *(fallback or [])]
     if len(named) not in (1, 3):
         raise typer.BadParameter("two officials sign, give it twice", param_hint="--fallback")
+    slots: list[OpenSlot] = []
     if keys is not None and PeopleRegister.of(keys) is not None:
         ids = list(dict.fromkeys(text.partition(":")[0] for text in named))
         slots = present(keys, ids, pin_file, precinct=precinct)
@@ -110,8 +113,8 @@ def desk(
     else:
         people = [person(text, "--fallback" if n else "--by") for n, text in enumerate(named)]
     if len(people) == 1:
-        return people[0], None
-    return people[0], checkin.Fallback((people[1], people[2]), ground)
+        return people[0], None, slots
+    return people[0], checkin.Fallback((people[1], people[2]), ground), slots
 
 
 def addition(pairs: list[str] | None, precinct: str) -> dict[str, str] | None:
@@ -167,11 +170,11 @@ def changed_row(path: Path, changed: Changed) -> dict[str, Any]:
     }
 
 
-def read_facts(path: Path) -> Facts:
+def read_facts(path: Path, unlocked: Callable[[Path], Unlock]) -> Facts:
     """The facts of a pollbook, or of a file that `--facts` wrote."""
     with path.open("rb") as stream:
         is_json = stream.read(1) == b"{"
     if is_json:
         return Facts.from_json(path.read_bytes(), str(path))
-    with Book.open(path) as opened:
+    with Book.open(path, unlocked(path)) as opened:
         return facts_of(opened)

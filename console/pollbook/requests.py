@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from console.files import replace_private
+from console.officers import PinFileOption
+from console.pollbook.locking import Opener, PeopleKeys, unlocked
 from console.pollbook.options import (
     AsJson,
     At,
@@ -77,6 +79,8 @@ def request_apply(
     book: BookArgument,
     requests: Annotated[list[Path], typer.Argument(help="Signed requests (JSON).")],
     keys: Keys,
+    officer: Opener = None,
+    pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,7 +93,8 @@ def request_apply(
     moment = moment_of(at)
     verify = trusted(keys)
     rows = []
-    with Book.open(book) as opened:
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
+    with Book.open(book, unlock) as opened:
         for path in requests:
             changed = opened.apply_request(path.read_bytes(), verify, at=moment)
             rows.append(changed_row(path, changed))
@@ -108,6 +113,9 @@ def request_mobile(
     book: BookArgument,
     iin: Iin,
     ground: Annotated[str, typer.Option(help="Why the voter cannot come.")],
+    keys: PeopleKeys = None,
+    officer: Opener = None,
+    pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,6 +123,7 @@ def request_mobile(
 
     Example: ballotbench pollbook request mobile p101.book --iin - --ground "ill, application 17"
     """
-    with Book.open(book) as opened:
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
+    with Book.open(book, unlock) as opened:
         entry = opened.request_mobile(checked_iin(typed_line(iin)), ground=ground, at=moment_of(at))
     say(as_json, {"line": entry.number}, f"Line {entry.number} is listed for the portable box.")

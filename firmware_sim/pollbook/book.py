@@ -29,6 +29,7 @@ from firmware_sim.pollbook.names import key
 from firmware_sim.pollbook.papers import Certificate, RequestKind, open_request
 from firmware_sim.pollbook.signing import Sign, Verify, canonical, sign_document
 from firmware_sim.pollbook.store import Store
+from firmware_sim.pollbook.vault import Lock, Unlock, Vault
 from firmware_sim.pollbook.voters import Voter, checked_request_voter
 
 #: The whole region's list, not one precinct's.
@@ -110,9 +111,13 @@ class Book:
         )
 
     @classmethod
-    def open(cls, path: Path) -> Book:
-        """Open and check a book."""
-        return cls._of(Store(path))
+    def open(cls, path: Path, unlock: Unlock) -> Book:
+        """Open and check a book.
+
+        Raises:
+            BookKeyError: a wrong PIN.
+        """
+        return cls._of(Store(*Vault.open(path, unlock)))
 
     @classmethod
     def _of(cls, store: Store) -> Book:
@@ -127,18 +132,26 @@ class Book:
 
     @classmethod
     def create(
-        cls, path: Path, setup: Setup, voters: Sequence[Voter], *, source: bytes, at: datetime
+        cls,
+        path: Path,
+        setup: Setup,
+        voters: Sequence[Voter],
+        *,
+        lock: Lock,
+        source: bytes,
+        at: datetime,
     ) -> Book:
         """Make a book of a list; the trail keeps the SHA-256 of the list's file (`source`).
 
         Raises:
-            BookError: there is a file already, or voters of other precincts.
+            BookError: there is a file already, or no voters of the precinct.
+            BookKeyError: nobody could open it, or a PIN is no good.
         """
         if setup.precinct != REGION:
             voters = [v for v in voters if v.precinct == setup.precinct]
             if not voters:
                 raise BookError(f"the list has no voters of precinct {setup.precinct}")
-        store = Store(path, create=True)
+        store = Store(Vault.create(path, lock, setup.precinct))
         try:
             with store.transaction():
                 store.set_meta(
@@ -170,8 +183,8 @@ class Book:
                 )
             return cls(store)
         except BaseException:
+            # Nothing is on the disk before the whole list is.
             store.close()
-            path.unlink(missing_ok=True)
             raise
 
     def __enter__(self) -> Book:

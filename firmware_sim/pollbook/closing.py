@@ -1,22 +1,24 @@
 """The signed close sheet: `pollbook.json` and its detached signature `pollbook.json.cms`.
 
-Counts and ids only, so everyone may have it; stock `openssl cms -verify` checks it as it does
-a results package. `issued_by_style` is the door for a device's control sums.
+Counts and ids only (`sheet`, `schemas/pollbook.schema.json`), so everyone may have it; stock
+`openssl cms -verify` checks it as it does a results package. `issued_by_style` is the door for a
+device's control sums.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from pydantic import ValidationError
 
 from firmware_sim.errors import SignatureError
 from firmware_sim.pollbook.book import Book
 from firmware_sim.pollbook.errors import BookError
+from firmware_sim.pollbook.sheet import PollbookSheet
 from firmware_sim.pollbook.signing import Sign, Verify, canonical
-from firmware_sim.pollbook.sums import FORMAT, control_sums
+from firmware_sim.pollbook.sums import control_sums
 
 #: A close sheet is a page.
 MAX_SHEET_BYTES = 256 * 1024
@@ -56,19 +58,20 @@ def issued_by_style(
     except SignatureError as error:
         raise BookError(f"{where}: its signature is not accepted: {error}") from error
     try:
-        value: dict[str, Any] = json.loads(sheet.content)
-        if value["format"] != FORMAT or value["closed"] is not True:
-            raise ValueError
-        issued = {style: sums["issued"] for style, sums in value["styles"].items()}
-        if not all(type(number) is int and number >= 0 for number in issued.values()):
-            raise ValueError
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BookError(f"{where}: is not the close sheet of a pollbook") from error
-    if value.get("election_hash") != election_hash:
+        value = PollbookSheet.model_validate_json(sheet.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"])) or "the file"
+        raise BookError(
+            f"{where}: is not the close sheet of a pollbook: {at}: {first['msg']}"
+        ) from error
+    if not value.closed:
+        raise BookError(f"{where}: the pollbook was still open; close it and give that sheet")
+    if value.election_hash != election_hash:
         raise BookError(f"{where}: is of another election; give this election's pollbook")
-    if value.get("precinct") != precinct or signatory.place != precinct:
+    if value.precinct != precinct or signatory.place != precinct:
         raise BookError(f"{where}: is of another precinct or signed for one; this is {precinct}")
-    return issued
+    return {style: papers.issued for style, papers in value.styles.items()}
 
 
 def read_sheet(path: Path) -> CloseSheet:

@@ -25,6 +25,10 @@ class BookError(PollbookError):
     """The book's file cannot be opened, written or trusted."""
 
 
+class BookKeyError(BookError):
+    """Nobody whose PIN was given opens the book: a wrong PIN, or not one of its holders."""
+
+
 class RequestError(PollbookError):
     """A request or certificate that is not accepted: form, signature, deadline, place."""
 

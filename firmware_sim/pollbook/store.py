@@ -1,8 +1,10 @@
-"""The pollbook's file: one SQLite database that survives a cut at any instant.
+"""The pollbook's database: SQLite in memory, kept encrypted in a file that survives a cut at any
+instant (`firmware_sim.pollbook.vault`).
 
 Rules:
 
-1. Every change is one transaction, on the disk before anyone is told (synchronous=EXTRA).
+1. Every change is one transaction, on the disk before anyone is told. If it cannot be written,
+   the book is closed: what is on the disk decides.
 2. What leads to a ballot (`roll`, `mobile`, `tries`) is kept by IIN in tables WITHOUT ROWID:
    no row number and no order; of time only the hour. The audit trail says of it how many, by
    the hour, with a hash of the roll at each change of the hour, never who or in which order:
@@ -10,25 +12,23 @@ Rules:
 3. Changes of the list (before the day) are in the audit trail one by one, by entry number.
 4. Every row carries a check sum, the trail a hash chain (`firmware_sim.eventlog`); opening
    checks all of them, and a damaged file is refused.
-5. The file has mode 0600; what is deleted is overwritten (secure_delete); one process at a
-   time.
+5. What is deleted is overwritten (secure_delete) before the file is written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from firmware_sim.errors import FirmwareError
 from firmware_sim.eventlog import Detail, Event, EventLogError, check_chain, next_event
 from firmware_sim.pollbook.errors import BookError
+from firmware_sim.pollbook.vault import Lock, Vault, damaged
 
 #: "BBP1": tells a pollbook from any other SQLite file.
 APPLICATION_ID = 0x42425031
@@ -57,9 +57,6 @@ CREATE TABLE log_head (
 ) STRICT;
 """
 _PRAGMAS = (
-    "PRAGMA locking_mode=EXCLUSIVE",
-    "PRAGMA journal_mode=DELETE",
-    "PRAGMA synchronous=EXTRA",
     "PRAGMA secure_delete=ON",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA trusted_schema=OFF",
@@ -70,35 +67,27 @@ _PRAGMAS = (
 class Store:
     """Documents by key, entries, and the trail. Every method may raise `BookError`."""
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
-        """Open the file; with `create` make it, where there must be none yet."""
-        self.path = path
+    def __init__(self, vault: Vault, image: bytes | None = None) -> None:
+        """The database `image` out of `vault`; without one, a new and empty one. The vault is
+        closed with the store, and when this raises."""
+        self.path = vault.path
+        self._vault = vault
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
         try:
-            if create:
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            elif not path.is_file():
-                raise FileNotFoundError
-        except FileExistsError as error:
-            raise BookError(f"{path}: there is a file already; give another name") from error
-        except FileNotFoundError as error:
-            raise BookError(
-                f"{path}: no such pollbook; make it with `ballotbench pollbook import`"
-            ) from error
-        with self.explained("opened"):
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=2.0)
-        try:
-            self._prepare(create)
-            if not create:
+            with self.explained("opened"):
+                if image is not None:
+                    self._db.deserialize(image)
+            self._prepare(create=image is None)
+            if image is not None:
                 self.check()
         except BaseException:
-            self._db.close()
-            if create:
-                path.unlink(missing_ok=True)
+            self.close()
             raise
 
     def close(self) -> None:
         """Release the file."""
         self._db.close()
+        self._vault.close()
 
     # --- documents -------------------------------------------------------------------
 
@@ -218,6 +207,11 @@ class Store:
         """Write the file anew in order of the keys, without what was deleted."""
         with self.explained("rewritten"):
             self._db.execute("VACUUM")
+        self._save()
+
+    def relock(self, lock: Lock) -> None:
+        """Give the file a new key and other holders. Raises BookKeyError: a PIN is no good."""
+        self._vault.relock(lock, self._db.serialize())
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -231,6 +225,14 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            self._vault.save(self._db.serialize())
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def explained(self, doing: str) -> Iterator[None]:
@@ -240,28 +242,22 @@ class Store:
         except FirmwareError:
             raise
         except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise BookError(
-                    f"{self.path}: is in use by another process; let it end first"
-                ) from error
             raise BookError(f"{self.path}: the pollbook cannot be {doing}: {error}") from error
+        except sqlite3.ProgrammingError as error:
+            raise BookError(f"{self.path}: the pollbook is closed here; open it again") from error
         except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
             raise self.damaged(str(error)) from error
 
     def damaged(self, what: str) -> BookError:
         """The error for a file that cannot be trusted."""
-        return BookError(
-            f"{self.path}: the pollbook is damaged: {what}. Go on with the printed list and "
-            "keep the file as evidence"
-        )
+        return damaged(self.path, what)
 
     # --- inside ----------------------------------------------------------------------
 
-    def _prepare(self, create: bool) -> None:
+    def _prepare(self, *, create: bool) -> None:
         with self.explained("opened"):
             for pragma in _PRAGMAS:
                 self._db.execute(pragma).fetchall()
-            self._db.execute("BEGIN EXCLUSIVE")
             if create:
                 self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
@@ -269,7 +265,6 @@ class Store:
                     self._db.execute(statement)
             application = self._db.execute("PRAGMA application_id").fetchone()[0]
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            self._db.execute("COMMIT")
         if application != APPLICATION_ID:
             raise BookError(f"{self.path}: is not a pollbook; give another file")
         if version != SCHEMA_VERSION:

@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from firmware_sim.pollbook.sheet import FORMAT
+
 if TYPE_CHECKING:
     from firmware_sim.pollbook.book import Book
-
-FORMAT = "ballotbench-pollbook-1"
 
 
 def handed_out(book: Book) -> Counter[str]:

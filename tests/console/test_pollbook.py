@@ -7,21 +7,25 @@ import io
 import json
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.pollbook.close_sheet import issued_by_pollbook
+from console.pollbook.locking import PIN_VARIABLE
 from election.definition import load_election
 from firmware_sim.errors import FirmwareError
 from firmware_sim.pollbook.document import line_of
+from firmware_sim.pollbook.vault import Vault, by_pin
 from tests.console.here import ballotbench_here
 
 ROOT = Path(__file__).resolve().parents[2]
 ELECTION = ROOT / "examples" / "kz-majilis" / "election.json"
 DAY = load_election(ELECTION).date
 MORNING = f"{DAY}T09:20:41+05:00"
+PIN = "seven grey geese"
 BEFORE = "2023-03-01T10:00:00+05:00"
 
 
@@ -109,8 +113,15 @@ class Desk:
         )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _own_pin() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PIN_VARIABLE, PIN)
+        yield
+
+
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(_own_pin: None, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(tmp_path_factory.mktemp("desk"))
 
 
@@ -317,7 +328,9 @@ def test_where_people_are_registered_they_prove_who_they_are(desk: Desk, tmp_pat
     for name, role in (("m-1", "member"), ("c-1", "chair"), ("o-1", "observer")):
         desk.ok("keys", "people", "add", keys, name, "--role", role, "--pin-file", pins)
     book = tmp_path / "own.book"
-    desk.pollbook("import", ELECTION, desk.list, book, "--precinct", "P-101")
+    made = ("import", ELECTION, desk.list, book, "--precinct", "P-101", "--keys", keys)
+    assert "registers people" in desk.pollbook(*made, "--officer", "me", code=2)
+    desk.pollbook(*made)
     voter = desk.of("101")[5]["iin"]
 
     def come(by: str, *more: object, code: int = 0) -> str:
@@ -341,8 +354,9 @@ def test_where_people_are_registered_they_prove_who_they_are(desk: Desk, tmp_pat
         return done.stderr + done.stdout
 
     two = ("--fallback", "c-1", "--fallback", "m-1", "--ground", "worn fingerprints")
+    assert "a member of the commission" in come("c-1:member", "--biometric", "holder", code=1)
     # The register says the role, whatever is typed; an observer neither signs nor hands out.
-    assert "member" in come("o-1:member", "--biometric", "holder", "--seed", 1, code=1)
+    assert "'o-1' cannot open" in come("o-1:member", "--biometric", "holder", "--seed", 1, code=1)
     observer = ("--fallback", "c-1", "--fallback", "o-1:member", "--ground", "worn fingerprints")
     assert "two different officials" in come("m-1", *observer, code=1)
     good, wrong = pins.read_text(encoding="utf-8"), "m-1 1\nc-1 90210555\n"
@@ -350,6 +364,55 @@ def test_where_people_are_registered_they_prove_who_they_are(desk: Desk, tmp_pat
     assert "PIN" in come("m-1", *two, code=1)
     pins.write_text(good, encoding="utf-8")
     assert "hand out" in come("m-1", *two)
+    # The list opens by the PIN of one of its officials, and nobody else's.
+    see = ("report", book, "--keys", keys, "--pin-file", pins)
+    assert desk.pollbook(*see, "--officer", "c-1")["sums"]["voters"]["voted"] == 1
+    assert "say whose" in desk.pollbook(*see, code=2)
+    assert "o-1" in desk.pollbook(*see, "--officer", "o-1", code=1)
+    pins.write_text(wrong, encoding="utf-8")
+    assert "tries are left" in desk.pollbook(*see, "--officer", "m-1", code=1)
+    assert "--keys" in desk.pollbook("report", book, "--officer", "m-1", code=2)
+
+
+def test_a_wrong_pin_is_refused_and_a_former_books_pin_is_given_by_lock(
+    desk: Desk, tmp_path: Path
+) -> None:
+    book, pins, fresh = tmp_path / "b.book", tmp_path / "pins", tmp_path / "fresh"
+    pins.write_text("one 48151623\ntwo 90210555\n", encoding="utf-8")
+    fresh.write_text("three 31415926\n", encoding="utf-8")
+    holders = ("--officer", "one", "--officer", "two", "--pin-file", pins)
+    short = tmp_path / "short"
+    short.write_text("desk 1\n", encoding="utf-8")
+    make = ("import", ELECTION, desk.list, book, "--precinct", "P-101")
+    assert "6 to 64 characters" in desk.pollbook(*make, "--pin-file", short, code=1)
+    assert not book.exists()
+    desk.pollbook(*make, *holders)
+    assert desk.voters[0]["family_name"].encode() not in book.read_bytes()
+    for name in ("one", "two"):
+        see = ("report", book, "--officer", name, "--pin-file", pins)
+        assert desk.pollbook(*see)["sums"]["voters"]["registered"] == 98
+    # The environment's PIN is another book's.
+    assert "the PIN of one is wrong" in desk.pollbook("report", book, code=1)
+    assert "opens by the PIN of one, two" in desk.pollbook("report", book, "--officer", "x", code=1)
+    old = ("--officer", "two", "--pin-file", pins)
+    new = ("--new-officer", "three", "--new-pin-file", fresh)
+    assert desk.pollbook("lock", book, *old, *new)["opens"] == ["three"]
+    assert "'two' cannot open" in desk.pollbook("report", book, *old, code=1)
+    assert desk.pollbook("report", book, "--officer", "three", "--pin-file", fresh)
+
+
+def test_a_book_of_a_former_version_is_encrypted_by_lock(desk: Desk, tmp_path: Path) -> None:
+    book = tmp_path / "former.book"
+    vault, data = Vault.open(desk.book("102"), by_pin("desk", PIN))
+    vault.close()
+    book.write_bytes(data)
+    assert f"pollbook lock {book}" in desk.pollbook("report", book, code=1)
+    assert desk.pollbook("lock", book) == {
+        "book": str(book),
+        "was_encrypted": False,
+        "opens": ["desk"],
+    }
+    assert desk.pollbook("report", book) == desk.pollbook("report", desk.book("102"))
 
 
 def test_every_command_has_an_example() -> None:
@@ -366,6 +429,7 @@ def test_every_command_has_an_example() -> None:
         "request sign",
         "request apply",
         "request mobile",
+        "lock",
     ]
     for name in helps:
         done = ballotbench_here("pollbook", *name.split(), "--help")

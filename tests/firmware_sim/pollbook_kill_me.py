@@ -15,7 +15,7 @@ from pathlib import Path
 from firmware_sim.pollbook.book import Book
 from firmware_sim.pollbook.checkin import check_in, replace_ballot
 from firmware_sim.pollbook.errors import CheckInRefusedError, Refusal
-from tests.firmware_sim.pollbook_world import MEMBER, MORNING, person, visit
+from tests.firmware_sim.pollbook_world import MEMBER, MORNING, UNLOCK, person, visit
 
 
 def say(word: str) -> None:
@@ -25,7 +25,7 @@ def say(word: str) -> None:
 
 def main() -> None:
     path, count = Path(sys.argv[1]), int(sys.argv[2])
-    with Book.open(path) as opened:
+    with Book.open(path, UNLOCK) as opened:
         say("open")
         for number in range(count):
             voter = person(number)

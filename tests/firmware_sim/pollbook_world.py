@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from firmware_sim import trust
 from firmware_sim.pollbook.biometrics import Match
 from firmware_sim.pollbook.book import Book, Setup
@@ -16,6 +18,7 @@ from firmware_sim.pollbook.document import IdentityDocument
 from firmware_sim.pollbook.iin import make_iin
 from firmware_sim.pollbook.papers import Request, RequestKind
 from firmware_sim.pollbook.signing import Verify, sign_document, verifier
+from firmware_sim.pollbook.vault import Lock, Vault, by_key
 from firmware_sim.pollbook.voters import Voter
 from firmware_sim.roles import Person, Role
 
@@ -29,6 +32,10 @@ MEMBER = Person("member-1", Role.MEMBER)
 CHAIR = Person("chair-1", Role.CHAIR)
 MATCH = Match(4.0, matched=True)
 MISS = Match(0.1, matched=False)
+#: Every test's book opens by this key, as by an official's out of the register: a PIN takes 0.1 s.
+_SLOT = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+LOCK = Lock(officials={"member-1": _SLOT.public_key().public_bytes_raw().hex()})
+UNLOCK = by_key("member-1", _SLOT)
 
 
 def iin(number: int, birth: date = date(1979, 10, 28), *, female: bool = False) -> str:
@@ -61,7 +68,16 @@ def book(
     received: dict[str, int] | None = None,
 ) -> Book:
     """A book of these voters."""
-    return Book.create(path, setup(precinct, received), voters, source=b"list", at=BEFORE)
+    return Book.create(
+        path, setup(precinct, received), voters, lock=LOCK, source=b"list", at=BEFORE
+    )
+
+
+def image(path: Path) -> bytes:
+    """The database of a book as whoever can open it sees it."""
+    vault, data = Vault.open(path, UNLOCK)
+    vault.close()
+    return data
 
 
 def visit(voter: Voter, **changes: object) -> Visit:

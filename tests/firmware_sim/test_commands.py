@@ -57,6 +57,12 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
     result = ballotbench(*line, "--journal", str(journal), "--printer", str(roundabout))
     assert result.returncode == 2
     assert "same file" in result.stderr
+    sheet = str(tmp_path / "pollbook.json")
+    for printer in (sheet, f"{sheet}.cms"):
+        more = [*line, "--journal", str(journal), "--printer", printer, "--issued-from", sheet]
+        result = ballotbench(*more)
+        assert result.returncode == 2
+        assert "--issued-from" in result.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from firmware_sim.pollbook.line import ClaimRegister
 from firmware_sim.pollbook.papers import RequestKind
 from firmware_sim.pollbook.report import book_report, page
 from firmware_sim.pollbook.sums import control_sums
+from firmware_sim.pollbook.vault import Vault
 from firmware_sim.roles import Person, Role
 from scanner.accuracy.intervals import clopper_pearson
 from tests.firmware_sim.pollbook_world import (
@@ -34,6 +36,7 @@ from tests.firmware_sim.pollbook_world import (
     MEMBER,
     MISS,
     MORNING,
+    UNLOCK,
     Keys,
     book,
     people,
@@ -382,7 +385,7 @@ def test_the_file_is_private_and_damage_is_refused(tmp_path: Path) -> None:
     with book(path, people(30)) as opened:
         check_in(opened, visit(person(1)))
         with pytest.raises(BookError, match="in use"):
-            Book.open(path)
+            Book.open(path, UNLOCK)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for statement in (
         "UPDATE entries SET document = replace(document, 'active', 'moved') WHERE number = 2",
@@ -395,14 +398,17 @@ def test_the_file_is_private_and_damage_is_refused(tmp_path: Path) -> None:
     ):
         broken = tmp_path / "broken"
         broken.write_bytes(path.read_bytes())
-        db = sqlite3.connect(broken)
-        db.execute(statement)
-        db.commit()
-        db.close()
+        # By someone who has the PIN, and knows no more.
+        vault, data = Vault.open(broken, UNLOCK)
+        with closing(sqlite3.connect(":memory:")) as db, closing(vault):
+            db.deserialize(data)
+            db.execute(statement)
+            db.commit()
+            vault.save(db.serialize())
         with pytest.raises(BookError):
-            Book.open(broken)
+            Book.open(broken, UNLOCK)
         broken.unlink()
-    with Book.open(path) as opened:
+    with Book.open(path, UNLOCK) as opened:
         assert len(list(opened.roll())) == 1
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from firmware_sim.pollbook.book import Book
 from firmware_sim.pollbook.sums import control_sums
 from tests.firmware_sim import pollbook_kill_me
-from tests.firmware_sim.pollbook_world import book, person
+from tests.firmware_sim.pollbook_world import UNLOCK, book, person
 
 ROOT = Path(__file__).resolve().parents[2]
 VOTERS = 120
@@ -53,7 +53,7 @@ def test_a_killed_desk_goes_on_without_a_voter_twice_or_lost(tmp_path: Path) -> 
     assert said[-1] == "over"
     # Nobody was told twice that they may have their ballots.
     assert max(issued.values()) == 1
-    with Book.open(path) as opened:
+    with Book.open(path, UNLOCK) as opened:
         roll = dict(opened.roll())
         sums = control_sums(opened)
         entries = Counter(entry.voter.iin for entry in opened.entries())

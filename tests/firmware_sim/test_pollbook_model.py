@@ -22,6 +22,7 @@ from tests.firmware_sim.pollbook_world import (
     MISS,
     MORNING,
     STYLES,
+    UNLOCK,
     book,
     people,
     person,
@@ -118,7 +119,7 @@ class Desk(RuleBasedStateMachine):
     @rule()
     def stop_and_start(self) -> None:
         self.book.store.close()
-        self.book = Book.open(self.path)
+        self.book = Book.open(self.path, UNLOCK)
 
     @invariant()
     def sums_hold(self) -> None:

@@ -19,7 +19,7 @@ from firmware_sim.pollbook.book import Book, Setup
 from firmware_sim.pollbook.checkin import check_in, replace_ballot
 from firmware_sim.pollbook.closing import close_book
 from tests.firmware_sim import bench
-from tests.firmware_sim.pollbook_world import MEMBER, person, visit
+from tests.firmware_sim.pollbook_world import LOCK, MEMBER, UNLOCK, image, person, visit
 
 VOTERS = 9
 #: Ids of the election, precinct, styles, and words of the formats.
@@ -52,7 +52,7 @@ def device_files(folder: Path, keys: Path) -> list[bytes]:
 
 
 def pollbook_files(folder: Path, keys: Path) -> list[bytes]:
-    """The same day at the desk: the book's file and the signed close sheet."""
+    """The same day at the desk: the book's file, what is in it, and the signed close sheet."""
     definition = bench.election()
     setup = Setup(
         definition.id,
@@ -65,7 +65,7 @@ def pollbook_files(folder: Path, keys: Path) -> list[bytes]:
     )
     voters = [person(n, bench.PRECINCT) for n in range(12)]
     start = bench.NOW + timedelta(seconds=3)
-    made = Book.create(folder / "book", setup, voters, source=b"list", at=bench.NOW)
+    made = Book.create(folder / "book", setup, voters, lock=LOCK, source=b"list", at=bench.NOW)
     with made as opened:
         for number in range(VOTERS):
             at = start + timedelta(seconds=67 * number)
@@ -73,7 +73,8 @@ def pollbook_files(folder: Path, keys: Path) -> list[bytes]:
         replace_ballot(opened, person(4).iin, "single", by=MEMBER, at=start)
         signer = trust.DeviceSigner.load(keys, "book-1")
         sheet = close_book(opened, signer.sign, at=start + timedelta(hours=11))
-    return [(folder / "book").read_bytes(), sheet.content]
+    path = folder / "book"
+    return [path.read_bytes(), image(path), sheet.content]
 
 
 def words(files: list[bytes]) -> set[bytes]:
@@ -128,18 +129,18 @@ def test_two_orders_of_voters_leave_the_same_bytes(tmp_path: Path) -> None:
     )
     voters = [person(n, bench.PRECINCT) for n in range(40)]
     morning = tmp_path / "morning"
-    Book.create(morning, setup, voters, source=b"list", at=bench.NOW).store.close()
+    Book.create(morning, setup, voters, lock=LOCK, source=b"list", at=bench.NOW).store.close()
 
     def day(order: Iterable[int]) -> bytes:
         path = tmp_path / "day"
         path.write_bytes(morning.read_bytes())
-        with Book.open(path) as opened:
+        with Book.open(path, UNLOCK) as opened:
             for number in order:
                 voter = person(number, bench.PRECINCT)
                 addition = voter.to_json() if number >= len(voters) else None
                 check_in(opened, visit(voter, at=bench.NOW, addition=addition, ground="moved in"))
             opened.close(at=bench.NOW)
-        data = bytearray(path.read_bytes())
+        data = bytearray(image(path))
         # SQLite's count of changes to its first page (file format, 1.3.4 and 1.3.15): it grows
         # when the file does, and that may come a voter earlier or later.
         for place in (24, 92):

@@ -29,7 +29,7 @@ from firmware_sim.trust import DeviceSigner
 from hardware.simulated.paper import Paper
 from hardware.tape_image import read_tape
 from scanner import synthesis
-from tests.firmware_sim.pollbook_world import MEMBER, person, visit
+from tests.firmware_sim.pollbook_world import LOCK, MEMBER, person, visit
 
 ELECTION = Path(__file__).resolve().parents[2] / "examples" / "kz-majilis" / "election.json"
 VOTES = ["amanat", "auyl", "amanat", "against-all", "amanat", "aq-jol"]
@@ -95,7 +95,7 @@ def pollbook(folder: Path, keys: Path) -> Path:
     morning = datetime(day.year, day.month, day.day, 9, 20, tzinfo=UTC)
     issue = ["keys", "issue", keys, "pollbook-1", "--precinct", "P-101"]
     ballotbench(*issue, "--for", "pollbook")
-    with Book.create(folder / "desk", setup, voters, source=b"list", at=morning) as book:
+    with Book.create(folder / "desk", setup, voters, lock=LOCK, source=b"list", at=morning) as book:
         for voter in voters[:7]:
             check_in(book, visit(voter, at=morning, styles=("list",)))
         replace_ballot(book, voters[0].iin, "list", by=MEMBER, at=morning)
