@@ -9,6 +9,8 @@ Rules:
    the whole sheet; an unreadable one is noted, as the text is what counts.
 3. A title that is not the contest's, or a choice that stands there twice, leaves the
    contest to a person; hardly any title where it should be refuses the page.
+4. Ink that is not of the printed record (`foreign`) leaves the contest that it stands at, or
+   the whole sheet, to a person.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ from scanner.paper_record.compare import (
     LineReading,
     read_line,
 )
+from scanner.paper_record.foreign import PrintedPage, find_foreign, title_is_written_over
 from scanner.paper_record.lines import as_ink, cut
 from scanner.reading import Flag, MarkClass
 from scanner.registration import Registration
@@ -59,6 +62,7 @@ Floats = npt.NDArray[np.float32]
 CODE_MISMATCH = "code_mismatch"
 TITLE_UNKNOWN = "title_unknown"
 TEXT_TWICE = "text_twice"
+FOREIGN_INK = "foreign_ink"
 #: Kind of a flag that asks for nobody (see `interpretation.NOTE_KINDS`).
 NOTE = "note"
 
@@ -95,6 +99,7 @@ class _Ready:
 
     layout: RecordLayout
     pages: dict[int, Gray]
+    printed: dict[int, PrintedPage]
     texts: dict[str, KnownTexts]
 
 
@@ -154,6 +159,7 @@ class RecordReader:
         ready = self._ready(layout.style_index, code.languages)
         marks = _Marks()
         self._check_titles(page.gray, fit, record, ready, marks)
+        self._check_ink(page, fit, record, ready, code, streaks, marks)
         lines: list[tuple[str, LineReading]] = []
         for block in record.blocks:
             for box in block.lines:
@@ -194,7 +200,11 @@ class RecordReader:
             raise PageRefusedError(RefusalReason.UNKNOWN_STYLE, "no such paper record here")
         known: Vocabulary = vocabulary(self._election, self._profile, layout)
         texts = {contest: KnownTexts(texts) for contest, texts in known.texts.items()}
-        return _Ready(layout, known.pages, texts)
+        printed = {
+            record.page.page: PrintedPage.of(record, known.pages[record.page.page])
+            for record in layout.pages
+        }
+        return _Ready(layout, known.pages, printed, texts)
 
     def _check_titles(
         self, gray: Gray, fit: Registration, record: RecordPage, ready: _Ready, marks: _Marks
@@ -224,6 +234,33 @@ class RecordReader:
         for contest_id in wrong:
             words = "the title over the line is not the contest's, or is covered"
             marks.flags.append(Flag(TITLE_UNKNOWN, words, contest_id))
+
+    def _check_ink(
+        self,
+        page: Turned,
+        fit: Registration,
+        record: RecordPage,
+        ready: _Ready,
+        code: PageCode,
+        streaks: Sequence[Streak],
+        marks: _Marks,
+    ) -> None:
+        """Rule 4."""
+        printed = ready.printed[record.page.page]
+        for block in record.blocks:
+            hidden = _hidden(page, fit, block.title, streaks)
+            known = printed.titles[block.contest_id]
+            if title_is_written_over(page.gray, fit, block.title, known, hidden):
+                words = "ink that is not of the print stands on the contest's title"
+                marks.flags.append(Flag(FOREIGN_INK, words, block.contest_id))
+        official = code.kind == "official"
+        found = find_foreign(page, fit, record, printed, official=official, streaks=streaks)
+        if found is not None:
+            words = (
+                f"ink that is not of the print stands {found.x_mm:.0f} mm from the left and "
+                f"{found.y_mm:.0f} mm from the top ({found.mm2:.1f} mm² in 3 mm)"
+            )
+            marks.flags.append(Flag(FOREIGN_INK, words, found.contest_id))
 
     def _take(
         self, record: RecordPage, lines: Sequence[tuple[str, LineReading]], marks: _Marks

@@ -24,7 +24,7 @@ from election.profile import Profile, load_profile
 from election.raster import render_blank
 from election.schemas import schemas
 from scanner.paper_record.compare import ALTERED, TOO_CLOSE, UNKNOWN_TEXT
-from scanner.paper_record.reader import CODE_MISMATCH, TEXT_TWICE
+from scanner.paper_record.reader import CODE_MISMATCH, FOREIGN_INK, TEXT_TWICE
 from scanner.reading import ContestStatus, SheetInterpretation
 from scanner.sheet import SheetReader
 from scanner.synthesis import random_pass, scan_sheet
@@ -184,10 +184,70 @@ def test_what_a_hand_did_to_a_line_leaves_it_to_a_person(
     for seed in range(3):
         dpi = (150.0, 200.0, 300.0)[seed]
         sheet = reader.read_pages([scanned(page, 40 + seed, dpi)]).interpretation
-        assert kinds(sheet) <= {ALTERED, UNKNOWN_TEXT, TOO_CLOSE}
+        assert kinds(sheet) <= {ALTERED, UNKNOWN_TEXT, TOO_CLOSE, FOREIGN_INK}
         assert sheet.contests[0].votes == ()
         assert sheet.contests[0].status is ContestStatus.NEEDS_REVIEW
         assert sheet.contests[1].votes == ("option-b",)
+
+
+@pytest.mark.parametrize(
+    ("deed", "whose"),
+    [
+        ("title struck out", "mayor"),
+        ("word over a title", "mayor"),
+        ("tick beside a line", "mayor"),
+        ("stroke in the white below", None),
+        ("word over the heading", None),
+    ],
+)
+def test_foreign_ink_anywhere_on_a_record_is_named_and_never_passed_over(
+    reader: SheetReader, small: Election, rules: Profile, deed: str, whose: str | None
+) -> None:
+    layout = design_record(small, rules, "both", "kk")
+    blocks = layout.pages[0].blocks
+    title, line, last = blocks[0].title, blocks[0].lines[0], blocks[-1].lines[-1]
+    page = printed(small, rules, Choices({"mayor": ("option-a",), "council": ("option-b",)}))
+    k = PRINT_DPI / 25.4
+
+    def at(x: float, y: float) -> tuple[int, int]:
+        return round(x * k), round(y * k)
+
+    def word(x: float, y: float) -> None:
+        cv2.putText(page, "No", at(x, y), cv2.FONT_HERSHEY_SCRIPT_COMPLEX, 1.6, 60, 4, cv2.LINE_AA)
+
+    if deed == "title struck out":
+        y = title.y_mm + 2.5
+        cv2.line(page, at(title.x_mm, y), at(title.x_mm + 20, y - 0.2), 70, 3, cv2.LINE_AA)
+    elif deed == "word over a title":
+        word(title.x_mm + 4, title.y_mm + 4.5)
+    elif deed == "tick beside a line":
+        x, y = line.x_mm - 4, line.y_mm + 2
+        cv2.line(page, at(x, y), at(x + 1, y + 2.5), 60, 4, cv2.LINE_AA)
+        cv2.line(page, at(x + 1, y + 2.5), at(x + 3, y), 60, 4, cv2.LINE_AA)
+    elif deed == "stroke in the white below":
+        y = last.y_mm + last.height_mm + 60
+        cv2.line(page, at(60, y), at(66, y + 5), 60, 5, cv2.LINE_AA)
+    else:
+        word(layout.pages[0].page.width_mm / 2, 22)
+    for seed in range(3):
+        dpi = (150.0, 200.0, 300.0)[seed]
+        sheet = reader.read_pages([scanned(page, 60 + seed, dpi)]).interpretation
+        found = {flag.contest_id for flag in sheet.flags if flag.kind == FOREIGN_INK}
+        assert whose in found
+        assert sheet.needs_review
+        if whose is not None:
+            assert sheet.contests[0].status is ContestStatus.NEEDS_REVIEW
+            assert sheet.contests[1].votes == ("option-b",)
+
+
+def test_test_and_sample_records_have_no_foreign_ink(
+    reader: SheetReader, small: Election, rules: Profile
+) -> None:
+    layout = design_record(small, rules, "both", "ru")
+    for kind in ("test", "sample"):
+        pdf = render_record(small, rules, layout, Choices({}), kind=kind)
+        page = render_blank(pdf, PRINT_DPI)[0].copy()
+        assert FOREIGN_INK not in kinds(reader.read_pages([scanned(page, 3)]).interpretation)
 
 
 def test_a_name_that_the_election_has_not_is_left_to_a_person(
