@@ -176,17 +176,13 @@ class PeopleRegister:
     def rows(self) -> list[PersonRow]:
         """Everyone, by id."""
         document = self.read()
-        return [
-            PersonRow(
-                member.id,
-                member.role,
-                member.precinct,
-                document.access[member.id].wrong >= MAX_WRONG,
-                document.access[member.id].wrong,
-                document.access[member.id].ever_wrong,
-            )
-            for member in document.members.people
-        ]
+        rows = []
+        for person in document.members.people:
+            tried = document.access[person.id]
+            locked = tried.wrong >= MAX_WRONG
+            who = (person.id, person.role, person.precinct)
+            rows.append(PersonRow(*who, locked, tried.wrong, tried.ever_wrong))
+        return rows
 
     # --- proving who one is ----------------------------------------------------------
 
@@ -230,11 +226,8 @@ class PeopleRegister:
             return OpenSlot(Person(person_id, member.role), key)
 
     def change_pin(self, person_id: str, old: str, new: str) -> None:
-        """Wrap the person's key by a new PIN.
-
-        Raises:
-            PeopleError: as `open`, or the new PIN is no good.
-        """
+        """Wrap the person's key by a new PIN. Raises PeopleError as `open`, or as the new one is
+        no good."""
         _check_pin(new)
         self.open([(person_id, old)], precinct=None)
         with self._alone():
@@ -371,10 +364,7 @@ class PeopleRegister:
 
     def officials(self, precinct: str) -> dict[str, str]:
         """The chair, secretary and members of a precinct: id to the public key of their slot.
-
-        Raises:
-            PeopleError: there is none.
-        """
+        Raises PeopleError: there is none."""
         self.check_holders(precinct)
         return {member.id: member.key for member in _holders(self.read(), precinct)}
 
