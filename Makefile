@@ -75,7 +75,7 @@ fuzz: $(VENV)/.base  ## 100,000 damaged files and 10,000 odd arrays: read or ref
 	@$(BIN)/python -m tools.fuzz $(FUZZ_ARGS)
 
 # Each part of it has a small version among the tests.
-soak: $(VENV)/.test  ## long runs: 2,000 cuts of device, scanner and cable; 200 of the screen device; 1,000 photographs of tapes; a million hurt frames and answers
+soak: $(VENV)/.test  ## long runs: 2,000 cuts of device, scanner and cable; 200 of the screen device; 1,000 photographs of tapes; a million hurt frames and answers; 100,000 sheets in faulty weather
 	@$(BIN)/python -m tests.firmware_sim.cuts $(CUTS_ARGS)
 	@$(BIN)/python -m tests.firmware_sim.dre_cuts $(DRE_CUTS_ARGS)
 	@$(BIN)/python -m tools.tape_photos

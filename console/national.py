@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,13 +39,16 @@ class Where:
         profile = self.profile or load_election(self.election).profile
         built_in = BUILT_IN / f"{profile}.toml"
         rules = profile if profile.endswith(".toml") else str(built_in)
-        return Place(
-            str(self.election.absolute()),
-            str(Path(rules).absolute()),
-            str(self.trust.absolute()),
-            self.at,
-            self.require_post_quantum,
-        )
+        try:
+            return Place.of(
+                self.election,
+                Path(rules),
+                self.trust,
+                self.at,
+                require_post_quantum=self.require_post_quantum,
+            )
+        except OSError as error:
+            raise TallyError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
 def count_national(
@@ -67,14 +71,20 @@ def count_national(
         raise TallyError("no package (*.zip) is there to count")
     with _crew(workers, cluster) as crew, progress() as bars:
         task = bars.add_task("Counting packages", total=len(files))
-        count = count_nation(
-            place,
-            files,
-            crew.executor,
-            commissions=tree,
-            ahead=4 * crew.parallel,
-            progress=lambda done: bars.update(task, completed=done),
-        )
+        try:
+            count = count_nation(
+                place,
+                files,
+                crew.executor,
+                commissions=tree,
+                ahead=4 * crew.parallel,
+                progress=lambda done: bars.update(task, completed=done),
+            )
+        except BrokenExecutor as error:
+            raise TallyError(
+                "a worker ended in the middle of the count (is there memory for all of them?); "
+                "nothing was written: count again, with fewer --workers"
+            ) from error
     path = write_store(out, count.result)
     _show(count, path, json_output=json_output)
     if count.refused or count.findings:

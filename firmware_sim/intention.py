@@ -130,8 +130,9 @@ class IntentionFile:
         handle = self._opened(len(data))
         self._used = max(self._used, len(data))
         write_all(handle, data)
-        # The disk begins now, not only when it is waited for (Linux; else a hint for nothing).
-        os.posix_fadvise(handle, 0, len(data), os.POSIX_FADV_DONTNEED)
+        # The disk begins now, not only when it is waited for (Linux; not there on every system).
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(handle, 0, len(data), os.POSIX_FADV_DONTNEED)
 
     def finish(self) -> None:
         """Until what was started is durable."""

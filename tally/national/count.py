@@ -12,6 +12,7 @@ chain and the NIST report of a package are left to its signature (`Depth.COLUMNS
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -29,6 +30,7 @@ from election.definition import load_election
 from election.model import Election
 from election.profile import Profile, load_profile
 from firmware_sim.eventlog import utc_text
+from firmware_sim.keyfiles import REGIONS
 from firmware_sim.trust import TrustStore
 from tally.batch import settle_batch
 from tally.controls import evaluate_controls
@@ -51,13 +53,50 @@ CHUNK = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a worker finds what it checks by: paths, and the time of the check."""
+    """Where a worker finds what it checks by: paths, and the time of the check.
+
+    `fingerprint` is what stood in those files when the count began (`Place.of`): a worker that
+    lives longer than one count, or has other files under these names, must not check by them.
+    """
 
     election: str
     profile: str
     trust: str
     at: datetime
     require_post_quantum: bool = False
+    fingerprint: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        election: Path,
+        profile: Path,
+        trust: Path,
+        at: datetime,
+        *,
+        require_post_quantum: bool = False,
+    ) -> Place:
+        """These files as they are now. Raises OSError: one cannot be read."""
+        place = cls(
+            str(election.absolute()),
+            str(profile.absolute()),
+            str(trust.absolute()),
+            at,
+            require_post_quantum,
+        )
+        return replace(place, fingerprint=place.measured())
+
+    def measured(self) -> str:
+        """SHA-256 over the definition, the profile, and the certificates and revocation lists
+        of the authority and its regions. Raises OSError."""
+        trust = Path(self.trust)
+        parts = [trust]
+        if trust.is_dir():
+            parts = sorted([*trust.glob("*.pem"), *(trust / REGIONS).glob("*/*.pem")])
+        whole = hashlib.sha256()
+        for path in (Path(self.election), Path(self.profile), *parts):
+            whole.update(f"{path.name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +127,11 @@ class NationalCount:
 
 @lru_cache(maxsize=2)
 def _rules(place: Place) -> tuple[Election, Profile, TrustStore]:
+    if place.fingerprint != place.measured():
+        raise TallyError(
+            f"{place.election}, {place.profile} and {place.trust} are not what they were when the "
+            "count began, or not the same on every worker: begin again"
+        )
     trust = replace(
         TrustStore.load(Path(place.trust)), require_post_quantum=place.require_post_quantum
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from election.definition import load_election
 from election.profile import load_profile
 from firmware_sim.trust import TrustStore, revoke_region
 from tally.batch import verify_packages
+from tally.errors import TallyError
 from tally.national.count import NationalCount, Place, count_nation, summed
 from tally.national.store import read_store, write_store
 from tally.simulation.packages import PackageMaker
@@ -36,9 +38,7 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def place(folder: Path) -> Place:
-    return Place(
-        str(folder / "election.json"), str(folder / "profile.toml"), str(folder / "keys"), AT
-    )
+    return Place.of(folder / "election.json", folder / "profile.toml", folder / "keys", AT)
 
 
 def files(folder: Path) -> list[tuple[str, str]]:
@@ -117,6 +117,23 @@ def test_bad_packages_are_named_and_the_rest_goes_on(nation: Path, tmp_path: Pat
     assert status["counted"] + status["missing"] + status["refused"] == 24
     assert status["counted"] == 24 - 3 - len(revoked)
     assert "preliminary" in found.result.document["outcome"]["notes"][0]
+
+
+def test_a_list_of_the_revoked_that_changed_is_never_checked_by_the_old_one(
+    nation: Path, tmp_path: Path
+) -> None:
+    """A worker may outlive a count, with what it has read."""
+    copy = tmp_path / "n"
+    shutil.copytree(nation, copy)
+    with ThreadPoolExecutor(1) as worker:
+        before = place(copy)
+        assert count_nation(before, files(copy), worker).refused == ()
+        revoke_region(copy / "keys", "T-1", AT)
+        now = count_nation(place(copy), files(copy), worker)
+        assert {one.reason for one in now.refused} == {"revoked"}
+    other = dataclasses.replace(before, at=AT + timedelta(days=1))
+    with ThreadPoolExecutor(1) as worker, pytest.raises(TallyError, match="begin again"):
+        count_nation(other, files(copy), worker)
 
 
 def test_two_packages_of_one_precinct_are_contradictory(nation: Path) -> None:
