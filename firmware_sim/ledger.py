@@ -151,9 +151,13 @@ class Ledger:
 
     def check_from_here(self, step: Action) -> None:
         """The same before its conditions are looked at, which may move paper or ask machines."""
+        self.check_on_chart(step)
+        self.check_failures(step)
+
+    def check_on_chart(self, step: Action) -> None:
+        """Raise a `StateError` where the chart has no such step from here, failures or not."""
         if step not in steps_from(self.state):
             next_state(self.state, step, {})
-        self.check_failures(step)
 
     def check_failures(self, step: Action) -> None:
         """Raise a `StateError` where a failure bars the step."""

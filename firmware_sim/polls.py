@@ -40,7 +40,8 @@ class Polls:
     def open(self, present: People) -> None:
         """The zero tape's conditions are asked once more: a sheet may have come since."""
         self._ledger.watch()
-        self._ledger.check_from_here(Action.OPEN_POLLS)
+        self._ledger.check_on_chart(Action.OPEN_POLLS)
+        # The scanner before its failures: one that ends by itself may have ended by now.
         status = self._sheets.status()
         mode = self._ledger.mode
         official = self._ledger.document["official_opened"] or mode is Mode.OFFICIAL

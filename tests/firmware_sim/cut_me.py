@@ -14,6 +14,7 @@ import os
 import secrets
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from firmware_sim.device import OutcomeKind, PrecinctDevice
@@ -108,6 +109,10 @@ def main() -> None:
                 with Journal(Path(journal)) as opened:
                     until_tray_empty(device_of(keys, opened, feeder))
                 code = 0
+            except Exception:  # noqa: BLE001 (whatever it is, it is told)
+                # Said here, as the exit below says nothing: an error of the device's own.
+                traceback.print_exc()
+                sys.stderr.flush()
             finally:
                 os._exit(code)
         _, status = os.waitpid(child, 0)

@@ -311,6 +311,29 @@ def test_a_cable_that_is_out_is_a_failure_and_ends_by_itself(precinct: Precinct)
     assert precinct.device.failures == frozenset()
 
 
+def test_a_cable_that_was_out_before_the_opening_does_not_bar_it(precinct: Precinct) -> None:
+    """The scanner is asked before what it said last is believed (NVT-04)."""
+    device = precinct.device
+    device.self_test()
+    device.print_zero_tape()
+    device.sign_zero_tape()
+
+    class Unplugged(bench.FileFeeder):
+        def status(self) -> Any:
+            raise LinkError("the cable is out")
+
+    plugged = precinct.feeder
+    precinct.feeder = Unplugged(plugged.path)
+    with pytest.raises(LinkError):
+        with_parts(precinct).open_polls()
+    assert Failure.SCANNER_DISCONNECTED in precinct.device.failures
+    precinct.feeder = plugged
+    opened = with_parts(precinct)
+    opened.open_polls()
+    assert opened.state is DeviceState.POLLS_OPEN
+    assert opened.failures == frozenset()
+
+
 def test_people_are_asked_for_and_their_roles_logged(precinct: Precinct) -> None:
     precinct.journal.close()
     precinct.journal = Journal(precinct.path.with_name("new.sqlite"))
