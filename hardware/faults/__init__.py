@@ -2,7 +2,7 @@
 
 In: a scenario (`load_scenario`) and the moments of a run (`Watcher` takes them from the
 frames that pass). Out: what strikes at each moment (`Weather`), which the one who has the
-bytes (`Line`), the paper (`hardware.simulated.weathered`) or a control port carries out.
+bytes (`Line`), the paper (`hardware.simulated.weathered`) or another machine carries out.
 Nothing here has a port, a clock or a file of its own but the scenario and the record.
 """
 

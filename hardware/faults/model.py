@@ -256,7 +256,7 @@ class WrongVersion(BaseFault):
 
 
 class Jam(BaseFault):
-    """Paper is stuck; cleared by a person after `for_s`, or by the control port."""
+    """Paper is stuck; cleared by a person after `for_s`."""
 
     kind: Literal["jam"]
     usual_point: ClassVar[Point] = Point.BEFORE_FEED

@@ -334,6 +334,6 @@ def _require_peers(scenario: Scenario, peers: Mapping[Place, Peer]) -> None:
         needed = fault.place not in (Place.LINE, Place.SCANNER) and fault.kind != "power_cut"
         if needed and fault.place not in peers:
             raise ScenarioError(
-                f"fault {number} ({fault.kind}) is the {fault.place}'s, which is not connected: "
-                f"give --peer {fault.place}=SOCKET, its control port"
+                f"fault {number} ({fault.kind}) is the {fault.place}'s, which is not connected "
+                "here; the line's and the scanner's own faults can strike: take it out"
             )
