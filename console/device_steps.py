@@ -185,7 +185,13 @@ def _paper(
     """
     if place not in ("in-box", "outside"):
         raise typer.BadParameter("say in-box or outside", param_hint="PLACE")
+    _somebody(seen_by)
     device.answer_sheet_place(in_box=place == "in-box", by=seen_by, present=people)
+
+
+def _somebody(name: str) -> None:
+    if not name.strip():
+        raise typer.BadParameter("say who looked", param_hint="--seen-by")
 
 
 def _clear(
@@ -232,6 +238,7 @@ def _close_dead(
         raise typer.BadParameter("give it or --box-not-known", param_hint="--box-read")
     if paper not in (None, "in-box", "outside"):
         raise typer.BadParameter("say in-box or outside", param_hint="--paper")
+    _somebody(seen_by)
     device.close_without_scanner(
         box_counter=box_read,
         said_by=seen_by,

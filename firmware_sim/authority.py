@@ -94,11 +94,15 @@ def create_authority(
             f"{directory}: there is an authority already; choose an empty directory "
             "(a second root would orphan every device of the first)"
         )
-    directory.mkdir(parents=True, exist_ok=True)
+    made = []
     for second in (False, True) if post_quantum else (False,):
         key = new_key(post_quantum=second)
         root = root_certificate(key, name=name.strip(), now=now, valid_days=valid_days)
-        write_ca(authority_paths(directory, post_quantum=second), root, key, passphrase, now)
+        made.append((authority_paths(directory, post_quantum=second), root, key))
+    # Only now: what is refused leaves no folder behind.
+    directory.mkdir(parents=True, exist_ok=True)
+    for paths, root, key in made:
+        write_ca(paths, root, key, passphrase, now)
     return files.certificate
 
 
@@ -140,7 +144,7 @@ def add_region(
     files = region_paths(directory, region_id)
     if files.certificate.exists():
         raise KeyFileError(f"{files.certificate.parent}: there is a region {region_id} already")
-    files.certificate.parent.mkdir(parents=True, exist_ok=True)
+    made = []
     for ca, second in ((above.first, False), (above.second, True)):
         if ca is None:
             continue
@@ -154,7 +158,9 @@ def add_region(
             now=now,
             valid_days=valid_days,
         )
-        paths = region_paths(directory, region_id, post_quantum=second)
+        made.append((region_paths(directory, region_id, post_quantum=second), certificate, key))
+    files.certificate.parent.mkdir(parents=True, exist_ok=True)
+    for paths, certificate, key in made:
         write_ca(paths, certificate, key, region_passphrase, now)
     return files.certificate.parent
 

@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any
 
 from firmware_sim.checks import Check
+from firmware_sim.errors import StateError
 from firmware_sim.eventlog import Detail
 from firmware_sim.failures import FAILURES, Failure, Sensors
 from firmware_sim.journal import Intention, Journal
@@ -300,11 +301,13 @@ class PrecinctDevice:
         """Settle the open step by what a person saw; logged with who said so.
 
         Raises:
-            StateError: no step is open, or the scanner itself knows where the sheet is, and
-                says otherwise; nothing was changed.
+            StateError: nobody is named, no step is open, or the scanner itself knows where the
+                sheet is, and says otherwise; nothing was changed.
             HardwareError: the scanner cannot be asked; nothing was changed.
         """
         roles = self._ledger.authorise(Action.SETTLE_SHEET, present)
+        if not by.strip():
+            raise StateError("say who looked for the sheet: it goes into the log")
         said: Detail = {"said_by": by, "in_box": in_box, "by": roles}
         self._sheets.answer_place(in_box=in_box, said=said)
 

@@ -54,6 +54,7 @@ class Preparation:
             Action.SET_MODE, {"nothing_unsaved": reason if unsaved else ""}
         )
         by = self._ledger.authorise(Action.SET_MODE, present)
+        self._setup.check_mode(mode)
         pending = document["pending_export"] or {"number": document["export_number"]}
         fresh = {
             **self._setup.fresh_state(mode),
@@ -86,6 +87,7 @@ class Preparation:
         self._ledger.watch()
         self._ledger.check_from_here(Action.PRINT_ZERO_TAPE)
         self._ledger.authorise(Action.PRINT_ZERO_TAPE, present)
+        self._setup.check_mode(self._ledger.mode)
         why = self.nothing_there(self._sheets.status())
         self._ledger.check_step(Action.PRINT_ZERO_TAPE, why)
         totals = count_records(

@@ -68,6 +68,11 @@ class DeviceSetup:
             self.replacement.check(self.binding())
         return frozenset(style.id for style in self.election.precinct_styles(self.precinct_id))
 
+    def check_mode(self, mode: Mode) -> None:
+        """Raises MediumError: the device replaced worked in the other mode."""
+        if self.replacement is not None:
+            self.replacement.check_mode(mode.value)
+
     def said(self) -> dict[str, str | int]:
         """What the log says at configuration: the binding, and who is replaced at what count."""
         rows = self.replacement.rows() if self.replacement else []

@@ -337,6 +337,7 @@ def _needs(
             "device_id": device.device_id,
         }
     )
+    replacement.check_mode("official")
     if (value["precinct_id"], value["device_id"]) != (device.precinct_id, device.device_id):
         raise PackageError(f"{JOIN} is of another device")
     return needs_of(replacement)

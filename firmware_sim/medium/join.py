@@ -13,6 +13,7 @@ Rules of taking over (NVT-03, NVT-04):
    count.
 3. It is decided once, before the replacement opens its polls, and never changed.
 4. A dead device that was itself a replacement hands on those before it.
+5. Both are in the same mode: a test day rehearses a death, and counts as little as any other.
 """
 
 from __future__ import annotations
@@ -68,11 +69,11 @@ class Replacement:
             for slot, box in self.pairs()
         ]
 
-    def check(self, binding: Mapping[str, str], mode: str = "official") -> None:
+    def check(self, binding: Mapping[str, str]) -> None:
         """Rules 1 and 2 against the replacement's own binding (`DeviceSetup.binding`).
 
         Raises:
-            MediumError: of another election, rules, precinct or mode; or of this very device.
+            MediumError: of another election, rules or precinct; or of this very device.
         """
         for slot in self.slots:
             head = slot.head
@@ -87,13 +88,25 @@ class Replacement:
                     f"device {head.device_id} cannot replace itself: a replacement has an id and a "
                     "key of its own (`ballotbench keys issue`)"
                 )
-            if head.mode != mode:
-                raise MediumError(f"the medium is of {head.mode} mode, this device of {mode} mode")
         if self.slots and self.slots[-1].head.state in CLOSED_STATES:
             raise MediumError(
                 f"device {self.slots[-1].head.device_id} had closed its polls: its medium "
                 "holds the whole count and needs no replacement (`ballotbench medium read`)"
             )
+
+    def check_mode(self, mode: str) -> None:
+        """Rule 5, before anything is counted in `mode`.
+
+        Raises:
+            MediumError: one of the dead devices worked in the other mode.
+        """
+        for slot in self.slots:
+            if slot.head.mode != mode:
+                raise MediumError(
+                    f"the medium of device {slot.head.device_id} is of {slot.head.mode} mode, this "
+                    f"device is in {mode} mode: go to {slot.head.mode} mode, or begin a new "
+                    "journal without it"
+                )
 
     def package_files(self, precinct_id: str, device_id: str) -> dict[str, bytes]:
         """`join.json` and the slots, for the replacement's package; none without slots."""
@@ -120,7 +133,8 @@ def load_replacement(
 ) -> Replacement | None:
     """What a device with this journal replaces: as taken over before, else from `medium`.
 
-    The first time the dead device's slots are copied beside the journal, through to the disk.
+    The first time the dead device's slots are copied beside the journal, through to the disk. From
+    then on `medium` may be lost; if it is there, it must be the one that was taken over.
 
     Args:
         medium: the dead device's medium, None if this device replaces nobody.
@@ -129,11 +143,13 @@ def load_replacement(
 
     Raises:
         MediumError: the medium cannot be trusted or is not to be taken over (`check`), or the
-            copy is damaged.
+            copy is damaged; or another medium or box count is named than was taken over.
     """
     kept = journal.with_name(f"{journal.name}.replaced")
     if kept.exists():
-        return _from_copy(kept, trust, at)
+        taken = _from_copy(kept, trust, at)
+        _check_same(taken, medium, box_counter, trust, at)
+        return taken
     if medium is None:
         return None
     reading = read_medium(medium, trust, at=at)
@@ -145,6 +161,31 @@ def load_replacement(
     replacement.check(binding)
     _keep(kept, replacement)
     return replacement
+
+
+def _check_same(
+    taken: Replacement, medium: Path | None, box: int | None, trust: TrustStore, at: datetime
+) -> None:
+    own, was = taken.pairs()[-1]
+    way_out = "it was decided once; leave the option out to go on with that"
+    if box is not None and box != was:
+        raise MediumError(
+            f"{box} sheets are named in the box of device {own.head.device_id}, but "
+            f"{'no number' if was is None else was} when it was taken over: {way_out}"
+        )
+    if medium is None:
+        return
+    try:
+        there = read_medium(medium, trust, at=at).slot
+    except MediumError:
+        # Lost or damaged since: the copy stands.
+        return
+    if there.digest != own.digest:
+        raise MediumError(
+            f"{medium} is the medium of device {there.head.device_id} with {there.head.count} "
+            f"sheets, but this device took over {own.head.count} of device {own.head.device_id}: "
+            f"{way_out}"
+        )
 
 
 def _keep(path: Path, replacement: Replacement) -> None:

@@ -266,9 +266,10 @@ def _second_factor(book: Book, visit: Visit, iin: str) -> str:
             f"{MAX_TRIES} comparisons have failed: only two officials can sign for the voter now",
         )
     if not visit.match.matched:
+        left = MAX_TRIES - failed - 1
+        more = f"{left} more {'try' if left == 1 else 'tries'}, or " if left else ""
         raise CheckInRefusedError(
-            Refusal.BIOMETRIC,
-            f"no match; {MAX_TRIES - failed - 1} more tries, or two officials who sign",
+            Refusal.BIOMETRIC, f"no match; {more}two officials who sign for the voter"
         )
     return "biometric"
 

@@ -45,7 +45,16 @@ def test_an_impossible_validity_makes_no_authority(tmp_path: Path, days: str) ->
     refused = ballotbench("keys", "init", str(keys), "--name", "Root", "--days", days)
     assert refused.returncode == 1
     assert "no validity" in refused.stderr
-    assert not keys.joinpath("authority.pem").exists()
+    assert not keys.exists()
+
+
+def test_a_region_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    keys = str(tmp_path / "keys")
+    assert ballotbench("keys", "init", keys, "--name", "Root").returncode == 0
+    before = sorted(path.name for path in Path(keys).rglob("*"))
+    line = ("keys", "region", "add", keys, "north", "--name", "North", "--days", "0")
+    assert ballotbench(*line).returncode == 1
+    assert sorted(path.name for path in Path(keys).rglob("*")) == before
 
 
 def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:

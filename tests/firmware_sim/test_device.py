@@ -232,6 +232,9 @@ def test_a_sheet_in_the_box_without_a_record_is_said(precinct: Precinct) -> None
     precinct.feeder.lose_answer_once = True
     precinct.device.process_next()
     precinct.feeder.change(place="unknown")
+    for nobody in ("", " \t"):
+        with pytest.raises(StateError, match="say who looked"):
+            precinct.device.answer_sheet_place(in_box=False, by=nobody)
     precinct.device.answer_sheet_place(in_box=False, by="someone in a hurry")
     tape = "\n".join(close_day(precinct.device).lines)
     assert precinct.device.box_counter == 3

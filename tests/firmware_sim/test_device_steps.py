@@ -117,6 +117,17 @@ def test_a_trainer_walks_the_day(trainer: Trainer) -> None:
     assert trainer.status()["state"] == "sealed"
 
 
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [("paper", ("in-box",)), ("close-dead", ("--box-not-known",))],
+)
+def test_who_looked_is_never_nobody(trainer: Trainer, command: str, more: tuple[str, ...]) -> None:
+    for nobody in ("", "  "):
+        result = trainer.result(command, *more, "--seen-by", nobody)
+        assert result.exit_code == 2
+        assert "say who looked" in result.output
+
+
 def test_words_are_in_three_languages(trainer: Trainer) -> None:
     text = trainer.result("self-test").stdout
     assert "the zero tape is next" in text

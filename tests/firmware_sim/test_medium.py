@@ -329,13 +329,23 @@ def test_a_replacement_takes_over_once_and_keeps_a_copy(desk: Desk, tmp_path: Pa
         first.check(desk.setup.binding())
     with pytest.raises(MediumError, match="another profile"):
         first.check({**binding, "profile_hash": "0" * 64})
-    with pytest.raises(MediumError, match="official mode"):
-        first.check(binding, "test")
-    # From now on the medium may be lost or change: what was taken over stands.
-    again = desk.take_over(None, journal)
-    assert again == first
+    first.check_mode("official")
+    with pytest.raises(MediumError, match="is of official mode, this device is in test mode"):
+        first.check_mode("test")
+    # From now on the medium may be lost or damaged: what was taken over stands.
+    (tmp_path / "empty").mkdir()
+    for medium in (None, tmp_path / "dead", tmp_path / "empty", tmp_path / "nowhere"):
+        assert desk.take_over(medium, journal) == first
+    assert desk.take_over(tmp_path / "dead", journal, box=6) == first
+    # Another one is not overlooked, nor another count of the box.
     voted(desk, tmp_path / "other", 3)
-    assert desk.take_over(tmp_path / "other", journal) == first
+    with pytest.raises(MediumError, match="with 3 sheets, but this device took over 6 of device"):
+        desk.take_over(tmp_path / "other", journal)
+    voted(desk, tmp_path / "third", 6, device="scanner-003")
+    with pytest.raises(MediumError, match="third is the medium of device scanner-003"):
+        desk.take_over(tmp_path / "third", journal)
+    with pytest.raises(MediumError, match=r"5 sheets are named in the box .* but 6 when"):
+        desk.take_over(None, journal, box=5)
     files = first.package_files(bench.PRECINCT, "scanner-002")
     value = json.loads(files["join.json"])
     assert (value["replaces"][0]["count"], value["replaces"][0]["box_counter"]) == (6, 6)

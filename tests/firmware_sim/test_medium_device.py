@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.day import close_day, open_day
-from firmware_sim.device import DeviceState, OutcomeKind, PrecinctDevice
+from firmware_sim.device import DeviceState, Mode, OutcomeKind, PrecinctDevice
 from firmware_sim.errors import MediumError, StateError
 from firmware_sim.failures import Failure
 from firmware_sim.journal import Journal
@@ -22,6 +22,7 @@ from tests.firmware_sim import bench
 from tests.firmware_sim.media import Desk
 
 A = OutcomeKind.ACCEPTED
+TEST = bench.sheet("single", ("mayor", ["option-a"], "valid"), kind="test")
 SHEETS = [bench.GOOD, bench.OTHER, bench.BOTH, bench.GOOD, bench.UNREADABLE, bench.BLANK]
 
 
@@ -227,6 +228,34 @@ def test_a_replacement_goes_on_where_a_dead_device_stopped(
     # The second medium carries both, should the second device die too.
     reading = read_medium(second.folder / "medium", desk.trust, at=bench.NOW)
     assert [slot.head.device_id for slot in reading.replaced] == [bench.DEVICE]
+
+
+def test_a_death_is_rehearsed_in_test_mode_and_never_mixed_with_an_official_day(
+    desk: Desk, tmp_path: Path, stack: ExitStack
+) -> None:
+    dead = Machine(desk, tmp_path / "one", bench.DEVICE, stack)
+    device = dead.start()
+    device.set_mode(Mode.TEST)
+    open_day(device)
+    dead.feeder.load([TEST, TEST])
+    assert [device.process_next().kind for _ in range(2)] == [A, A]
+    dead.stop()
+    second = Machine(desk, tmp_path / "two", "scanner-002", stack)
+    taken = desk.take_over(dead.folder / "medium", second.folder / "journal.sqlite", second.id)
+    device = second.start(taken)
+    # A new journal is official: not over a test count, whoever forgot the mode.
+    with pytest.raises(MediumError, match="is of test mode, this device is in official mode: go"):
+        open_day(device)
+    device.set_mode(Mode.TEST)
+    open_day(device)
+    second.feeder.load([TEST])
+    assert device.process_next().kind is A
+    close_day(device)
+    package = read_package(device.export(), "p.zip")
+    assert package.manifest["mode"] == "test"
+    assert package.document("join.json")["replaces"][0]["count"] == 2
+    with pytest.raises(MediumError, match="go to test mode, or begin a new journal"):
+        device.set_mode(Mode.OFFICIAL)
 
 
 def test_an_older_journal_with_as_many_records_is_refused(

@@ -110,8 +110,10 @@ def test_two_different_officials_must_sign(ten: Book) -> None:
 
 def test_after_three_failed_comparisons_only_people_decide(ten: Book) -> None:
     voter = person(1)
-    for _ in range(3):
-        assert refused(ten, visit(voter, match=MISS)) is Refusal.BIOMETRIC
+    for left in ("2 more tries, or two", "1 more try, or two", "no match; two officials"):
+        with pytest.raises(CheckInRefusedError, match=left) as refusal:
+            check_in(ten, visit(voter, match=MISS))
+        assert refusal.value.refusal is Refusal.BIOMETRIC
     assert refused(ten, visit(voter, match=MATCH)) is Refusal.NO_SECOND_FACTOR
     two = Fallback((CHAIR, MEMBER), "no match in three tries")
     assert check_in(ten, visit(voter, match=None, fallback=two)).method == "two_officials"
