@@ -211,14 +211,7 @@ def read_package(data: bytes, name: str) -> ResultsPackage:
     if CVR_REPORT in files and CVR_REPORT_GZ in files:
         raise PackageError(f"{name}: holds the cast vote records twice")
     _compare_sums(files, name)
-    rebuilt = _zip(files)
-    if rebuilt != data:
-        at = next((i for i, (a, b) in enumerate(zip(rebuilt, data, strict=False)) if a != b), None)
-        place = f"byte {at}" if at is not None else "the end"
-        raise PackageError(
-            f"{name}: the zip is not in the one form a device writes (from {place}); "
-            "it was altered or packed again: ask for the original file"
-        )
+    _require_one_form(files, data, name)
     manifest = parse_document(files[MANIFEST], MANIFEST, where=name)
     listed = sorted(n for n in files if n not in _NOT_SUMMED)
     if manifest["files"] != listed:
@@ -299,6 +292,38 @@ def _check_names(names: list[str], where: str) -> None:
             raise PackageError(f"{where}: {name!r} is not a name that a package may hold")
     if len({name.lower() for name in names}) != len(names):
         raise PackageError(f"{where}: a file name occurs twice")
+
+
+def strict_zip(files: Mapping[str, bytes]) -> bytes:
+    """Files as a zip in the one form of the module; for other signed files than packages.
+
+    Raises:
+        PackageError: a name that cannot be in one.
+    """
+    _check_names(list(files), "the file")
+    return _zip(files)
+
+
+def read_strict_zip(data: bytes, name: str) -> dict[str, bytes]:
+    """The files of a zip that is in the one form; nothing is trusted yet.
+
+    Raises:
+        PackageError: not a zip, or not in the one form.
+    """
+    files = _unzip(data, name)
+    _require_one_form(files, data, name)
+    return files
+
+
+def _require_one_form(files: Mapping[str, bytes], data: bytes, name: str) -> None:
+    rebuilt = _zip(files)
+    if rebuilt != data:
+        at = next((i for i, (a, b) in enumerate(zip(rebuilt, data, strict=False)) if a != b), None)
+        place = f"byte {at}" if at is not None else "the end"
+        raise PackageError(
+            f"{name}: the zip is not in the one form a device writes (from {place}); "
+            "it was altered or packed again: ask for the original file"
+        )
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:

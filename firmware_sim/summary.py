@@ -223,22 +223,22 @@ def pack(summary: Summary) -> bytes:
         out.append(len(encoded))
         out += encoded
     for time in (summary.opened, summary.closed):
-        out += _seconds(time).to_bytes(4, "big")
+        out += seconds_of(time).to_bytes(4, "big")
     for name in _COUNTERS:
-        out += _number(getattr(summary, name))
-    out += _optional(summary.box_counter)
-    out += _number(len(summary.styles))
+        out += number_bytes(getattr(summary, name))
+    out += optional_bytes(summary.box_counter)
+    out += number_bytes(len(summary.styles))
     for style in summary.styles:
-        out += _optional(style.issued)
+        out += optional_bytes(style.issued)
         for value in (style.in_box, style.valid, style.invalid, style.needs_review, style.returned):
-            out += _number(value)
-    out += _number(len(summary.contests))
+            out += number_bytes(value)
+    out += number_bytes(len(summary.contests))
     for row in summary.contests:
         for value in (row.ballots, row.overvotes, row.undervotes, row.blank, row.invalid):
-            out += _number(value)
-        out += _number(row.needs_review) + _number(len(row.votes))
+            out += number_bytes(value)
+        out += number_bytes(row.needs_review) + number_bytes(len(row.votes))
         for votes in row.votes:
-            out += _number(votes)
+            out += number_bytes(votes)
     return bytes(out)
 
 
@@ -248,7 +248,7 @@ def unpack(data: bytes) -> Summary:
     Raises:
         SummaryError: not a summary, of another version, cut short, or with bytes left over.
     """
-    reader = _Reader(data)
+    reader = FieldReader(data)
     if reader.take(len(MAGIC)) != MAGIC:
         raise SummaryError("is no summary of this version (it does not begin with BBS1)")
     mode = reader.take(1)[0]
@@ -287,8 +287,8 @@ def unpack(data: bytes) -> Summary:
     )
 
 
-class _Reader:
-    """Takes fields off the front of bytes."""
+class FieldReader:
+    """Takes fields off the front of bytes; SummaryError where they are not of the form."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -296,15 +296,18 @@ class _Reader:
 
     @property
     def left(self) -> int:
+        """Bytes not yet taken."""
         return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
+        """The next bytes."""
         if size > self.left:
             raise SummaryError("the summary is cut short")
         self._at += size
         return self._data[self._at - size : self._at]
 
     def text(self) -> str:
+        """One byte of length, then UTF-8 that can be printed."""
         try:
             text = self.take(self.take(1)[0]).decode()
         except UnicodeDecodeError as error:
@@ -314,10 +317,12 @@ class _Reader:
         return text
 
     def time(self) -> str:
+        """Four bytes, as ISO 8601 UTC."""
         seconds = int.from_bytes(self.take(4), "big")
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def number(self) -> int:
+        """LEB128 in its shortest form."""
         value = 0
         for place in range(5):
             byte = self.take(1)[0]
@@ -329,22 +334,26 @@ class _Reader:
         raise SummaryError("a number in the summary is too long")
 
     def optional(self) -> int | None:
+        """A number, None where it is 0, else less 1."""
         value = self.number()
         return value - 1 if value else None
 
     def length(self) -> int:
+        """How many entries a list has."""
         value = self.number()
         if value > MAX_LIST:
             raise SummaryError(f"a list of {value} entries is longer than a summary's")
         return value
 
     def contest(self) -> ContestFigures:
+        """A contest of a tape's summary."""
         ballots, over, under, blank, invalid, review = (self.number() for _ in range(6))
         votes = tuple(self.number() for _ in range(self.length()))
         return ContestFigures(ballots, over, under, blank, invalid, review, votes)
 
 
-def _number(value: int) -> bytes:
+def number_bytes(value: int) -> bytes:
+    """Unsigned LEB128 in its shortest form. Raises SummaryError: it does not fit."""
     if not 0 <= value <= MAX_NUMBER:
         raise SummaryError(f"the figure {value} does not fit a summary")
     out = bytearray()
@@ -355,11 +364,13 @@ def _number(value: int) -> bytes:
     return bytes(out)
 
 
-def _optional(value: int | None) -> bytes:
-    return _number(0 if value is None else value + 1)
+def optional_bytes(value: int | None) -> bytes:
+    """A number + 1; 0 for none. Raises SummaryError: it does not fit."""
+    return number_bytes(0 if value is None else value + 1)
 
 
-def _seconds(time: str) -> int:
+def seconds_of(time: str) -> int:
+    """Seconds since 1970 of an ISO 8601 time. Raises SummaryError: it is none, or too late."""
     try:
         seconds = int(datetime.fromisoformat(time).timestamp())
     except ValueError as error:

@@ -28,6 +28,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from election.figures import CONTEST_FIGURES, PAPER_FIGURES
 from tally.errors import TallyError
 
 FORMAT: Final = "ballotbench-national/1"
@@ -61,24 +62,6 @@ def _schema(keys: tuple[str, ...], words: tuple[str, ...], numbers: tuple[str, .
     )
 
 
-#: Figures of a paper (ballot style) in the official form; null where nobody entered one.
-PAPER_FIGURES: Final = (
-    "registered",
-    "added_on_day",
-    "received",
-    "issued",
-    "issued_at_station",
-    "issued_outside",
-    "issued_absentee",
-    "spoiled",
-    "cancelled_unused",
-    "in_box",
-    "valid",
-    "invalid",
-    "needs_review",
-    "returned",
-)
-
 #: Columns of each table: (sort keys, further words, whole numbers; null where not known).
 TABLES: Final[Mapping[str, pa.Schema]] = {
     "precincts": _schema(
@@ -96,11 +79,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
         ("registered", "decisions", "version"),
     ),
     "votes": _schema(("precinct_id", "contest_id", "option_id"), (), ("votes",)),
-    "contests": _schema(
-        ("precinct_id", "contest_id"),
-        (),
-        ("ballots", "overvotes", "undervotes", "blank", "invalid", "needs_review"),
-    ),
+    "contests": _schema(("precinct_id", "contest_id"), (), CONTEST_FIGURES),
     "papers": _schema(("precinct_id", "style_id"), (), PAPER_FIGURES),
     "breaches": _schema(
         ("precinct_id", "style_id", "ratio_id"), ("formula", "detail"), ("left", "right")
