@@ -4,7 +4,7 @@
 |---|---|---|---|---|
 | authority | CN | CA, path length 1 | certificates, lists | |
 | region | O = region, CN = its name | CA, path length 0 | certificates, lists | region |
-| device, member | [O,] OU = precinct, CN = id | not a CA | signatures | results, pollbook, member |
+| device, member, log | [O,] OU = precinct, CN = id | not a CA | signatures | one of `Purpose` |
 
 A region's certificate has name constraints (RFC 5280 4.2.1.10): the names below it start
 with its own O, and with one of its precincts where it was given some. A device's ECDSA
@@ -42,17 +42,20 @@ _OCTETS_32 = b"\x04\x20"
 
 class Purpose(StrEnum):
     """What a certificate is for: a device's results or its pollbook, or the acts of a member of
-    a commission, where the device's id is the member's and the precinct the commission."""
+    a commission, where the device's id is the member's and the precinct the commission;
+    or the checkpoints of a transparency log of its id."""
 
     RESULTS = "results"
     POLLBOOK = "pollbook"
     MEMBER = "member"
+    LOG = "log"
 
 
 _USAGES = {
     Purpose.RESULTS: x509.ObjectIdentifier(f"{_ARC}.2"),
     Purpose.POLLBOOK: x509.ObjectIdentifier(f"{_ARC}.3"),
     Purpose.MEMBER: x509.ObjectIdentifier(f"{_ARC}.5"),
+    Purpose.LOG: x509.ObjectIdentifier(f"{_ARC}.6"),
 }
 
 

@@ -17,6 +17,7 @@ from console.intake import (
     take_in,
     trust_store,
 )
+from console.verify_inclusion import verify_inclusion
 from console.verify_tapes import verify_tapes
 from firmware_sim.errors import FirmwareError, SignatureError
 from firmware_sim.medium import RECOVERED_MAGIC, Head
@@ -41,11 +42,17 @@ With --photo it proves results tapes from photographs of their codes (JPEG, PNG,
 codes' text in a .txt), in any order; more photographs may follow, and packages to compare with,
 which then need --election.
 
+With --inclusion PROOF it proves, offline, that the one file given (a signed protocol, a decision)
+is in the public log of the election; with --consistency also that the log still holds it, or that
+it was rewritten.
+
 With --log an event log that was exported (log/eel.json of a package) is checked alone.
 
 Example: ballotbench verify out/p1.zip out/p2.zip --trust keys --election election.json
 
 Example: ballotbench verify --photo a.jpg b.jpg p1.zip --trust keys --election election.json
+
+Example: ballotbench verify --inclusion p1.proof.json p1.protocol.zip --trust keys
 """
 
 
@@ -66,6 +73,13 @@ def verify(
         Path | None,
         typer.Option("--unpack", help="Folder for a tape's summary, signature, certificates."),
     ] = None,
+    inclusion: Annotated[
+        Path | None, typer.Option(help="Proof that the file is in the public log.")
+    ] = None,
+    consistency: Annotated[
+        Path | None,
+        typer.Option(help="Proof that the log still holds what --inclusion says, or does not."),
+    ] = None,
     log: Annotated[
         list[Path] | None, typer.Option(help="Check this exported event log alone.")
     ] = None,
@@ -83,6 +97,13 @@ def verify(
     """One line a package; exit 1 if any is refused."""
     store = trust_store(trust, require_post_quantum=require_post_quantum)
     when = moment(at)
+    if inclusion is not None:
+        verify_inclusion(
+            inclusion, packages or [], consistency, store, when, json_output=json_output
+        )
+        return
+    if consistency is not None:
+        raise typer.BadParameter("goes with --inclusion", param_hint="--consistency")
     if photo and not log:
         verify_tapes(photo, packages or [], store, when, election, unpack_to, json_output)
         return

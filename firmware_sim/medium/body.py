@@ -39,9 +39,9 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from firmware_sim import merkle
 from firmware_sim.errors import FirmwareError, MediumError
 from firmware_sim.eventlog import GENESIS, Event, next_event
-from firmware_sim.medium import merkle
 from firmware_sim.medium.records import ID_BYTES, RecordForm
 from firmware_sim.medium.slot import FORMAT, Head
 from scanner.cvr import CastVoteRecord

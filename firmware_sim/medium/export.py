@@ -31,9 +31,9 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from firmware_sim import merkle
 from firmware_sim.errors import MediumError
 from firmware_sim.eventlog import GENESIS, Event
-from firmware_sim.medium import merkle
 from firmware_sim.medium.body import day_document, encrypt_body, event_row, leaf_hashes
 from firmware_sim.medium.join import CLOSED_STATES
 from firmware_sim.medium.reading import REPLACED_NAMES, SLOT_NAMES

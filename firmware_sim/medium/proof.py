@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from firmware_sim import merkle
 from firmware_sim.errors import MediumError, SignatureError
-from firmware_sim.medium import merkle
 from firmware_sim.medium.body import RecoveredState, leaf_hashes, leaf_of, salts
 from firmware_sim.medium.records import ID_BYTES
 from firmware_sim.medium.slot import Head, Slot, parse_head

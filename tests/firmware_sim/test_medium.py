@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_sim import merkle
 from firmware_sim.errors import KeyFileError, MediumError
 from firmware_sim.medium import (
     RecordForm,
     create_recovery_key,
     load_recovery_certificate,
     load_recovery_key,
-    merkle,
     open_recovered,
     open_slot,
     read_medium,

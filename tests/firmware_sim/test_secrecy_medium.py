@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.medium import merkle
+from firmware_sim import merkle
 from firmware_sim.medium.body import decrypt_body, leaf_hashes
 from firmware_sim.medium.reading import SLOT_NAMES
 from firmware_sim.medium.recovery import unseal_key
