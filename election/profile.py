@@ -13,29 +13,28 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from election.control_rules import DEVICE_WORDS, RuleError, Scope, parse_side, words_of
 from election.errors import ProfileError
+from election.figures import PAPER_FIGURES
 
 #: Kinds of contest, as in `election.model.Contest.kind`.
 ContestKind = Literal["party_list", "candidate", "measure"]
 
 #: What becomes of ink that is neither print nor vote.
 ForeignMarks = Literal["ignore", "note", "review"]
-
-#: What a control ratio may name: figures of one kind of paper in one precinct.
-CONTROL_FIGURES = (
-    "registered",
-    "issued",
-    "in_box",
-    "valid",
-    "invalid",
-    "needs_review",
-    "returned",
-    "votes",
-)
 
 BUILT_IN = Path(__file__).with_name("profiles")
 
@@ -189,12 +188,14 @@ class AdjudicationRules(_Table):
 
 
 class ControlRatio(_Table):
-    """A named relation between protocol figures: `left` `relation` `right`.
+    """A named relation between the figures of a protocol: `left` `relation` `right`.
 
-    Each side is a sum of field names, e.g. "valid + invalid".
+    Each side is of the language of `election.control_rules`, e.g. "valid + invalid"; `of`
+    says what it is evaluated of: each kind of paper, or each contest.
     """
 
     id: str
+    of: Scope = "paper"
     left: str
     relation: Literal["==", "<=", ">="]
     right: str
@@ -203,14 +204,96 @@ class ControlRatio(_Table):
 
     @field_validator("left", "right")
     @classmethod
-    def _known_figures(cls, side: str) -> str:
-        # A rule over a figure that does not exist could never be broken.
-        for word in (part.strip() for part in side.split("+")):
-            if word not in CONTROL_FIGURES and not (word.isascii() and word.isdigit()):
-                raise ValueError(
-                    f"{word!r} is no figure of a protocol; known: {', '.join(CONTROL_FIGURES)}"
-                )
+    def _of_the_language(cls, side: str, info: ValidationInfo) -> str:
+        try:
+            parse_side(side, info.data.get("of", "paper"))
+        except RuleError as error:
+            raise ValueError(f"rule {info.data.get('id', '')!r}: {error}") from error
         return side
+
+    @property
+    def formula(self) -> str:
+        """The relation as it is written."""
+        return f"{self.left} {self.relation} {self.right}"
+
+    def words(self) -> tuple[str, ...]:
+        """The figures that it names, each once."""
+        both = (*words_of(self.left, self.of), *words_of(self.right, self.of))
+        return tuple(dict.fromkeys(both))
+
+    @property
+    def on_device(self) -> bool:
+        """Does a precinct device know all its figures? Others are for the protocol alone."""
+        return self.of == "paper" and DEVICE_WORDS.issuperset(self.words())
+
+
+def _known_figure(name: str) -> str:
+    if name not in PAPER_FIGURES:
+        raise ValueError(f"{name!r} is no figure of a form; known: {', '.join(PAPER_FIGURES)}")
+    return name
+
+
+PaperFigure = Annotated[str, AfterValidator(_known_figure)]
+
+
+class FormFigure(_Table):
+    """A figure of the official form, by its name in `election.figures`, with its title there.
+
+    `of` "precinct": one number for all kinds of paper (voters on the list); "paper": one of each.
+    """
+
+    id: PaperFigure
+    of: Literal["paper", "precinct"] = "paper"
+    title: dict[str, str]
+
+
+class CountingStep(_Table):
+    """A step of the count that observers look for, in the order of the law (SEED-10, SEED-13).
+
+    `figures` are established in it, with `grounds` also the void papers by ground, with
+    `votes` the votes of every contest; each is entered by as many people as
+    `ProtocolRules.entries` says. A step without any is done when two members say so.
+    `kind` "reading": every figure is read aloud; "posting": after the signatures, so it is not
+    in the signed form.
+    """
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    figures: tuple[PaperFigure, ...] = ()
+    grounds: bool = False
+    votes: bool = False
+    kind: Literal["count", "reading", "posting"] = "count"
+    title: dict[str, str]
+    article: str = ""
+
+
+class ProtocolRules(_Table):
+    """The official form of a precinct: its figures in printed order, and the steps of the
+    count in the order in which they are taken. `entries`: people who key each figure in."""
+
+    entries: int = Field(default=2, ge=2, le=5)
+    figures: tuple[FormFigure, ...] = ()
+    steps: tuple[CountingStep, ...] = ()
+    article: str = ""
+
+    @model_validator(mode="after")
+    def _every_figure_has_its_step(self) -> ProtocolRules:
+        for what, ids in (("figures", self.figures), ("steps", self.steps)):
+            names = [each.id for each in ids]
+            if twice := next((n for n in names if names.count(n) > 1), None):
+                raise ValueError(f"{what}: {twice} is there twice")
+        if not self.steps:
+            return self
+        known = {figure.id for figure in self.figures}
+        taken = [figure for step in self.steps for figure in step.figures]
+        if foreign := next((f for f in taken if f not in known), None):
+            raise ValueError(f"steps: {foreign} is no figure of the form")
+        for figure in self.figures:
+            if taken.count(figure.id) != 1:
+                times = taken.count(figure.id)
+                raise ValueError(f"figures: {figure.id} is of {times} steps, not of one")
+        if sum(step.votes for step in self.steps) != 1:
+            raise ValueError("steps: the votes of the contests are counted in one step")
+        return self
 
 
 class Profile(_Table):
@@ -234,6 +317,12 @@ class Profile(_Table):
     instructions: dict[ContestKind, dict[str, str]] = Field(default_factory=dict)
     invalid_grounds: tuple[InvalidGround, ...] = ()
     control_ratios: tuple[ControlRatio, ...] = ()
+    protocol: ProtocolRules = ProtocolRules()
+
+    @property
+    def device_ratios(self) -> tuple[ControlRatio, ...]:
+        """The control ratios over what a precinct device knows by itself."""
+        return tuple(ratio for ratio in self.control_ratios if ratio.on_device)
 
     def canonical_hash(self) -> str:
         """SHA-256 over the profile's content, 64 hex digits."""

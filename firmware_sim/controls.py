@@ -1,7 +1,8 @@
 """Control ratios on the figures of one precinct: which hold (SEED-11).
 
-A ratio is data of the profile: `left relation right`, each side a sum of field names or
-numbers. The device prints them on its results tape, the tally evaluates the same again.
+A ratio is data of the profile (`election.control_rules`); those over figures that only the
+commission establishes are for its protocol. The device prints them on its results tape, the
+tally evaluates the same again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from election.control_rules import evaluate, holds
 from election.model import Election
 from election.profile import ControlRatio, Profile
 
@@ -29,11 +31,11 @@ class RatioOnTape:
 def ratios_of(
     totals: Mapping[str, Any], protocol: Mapping[str, Any], election: Election, profile: Profile
 ) -> tuple[RatioOnTape, ...]:
-    """Every ratio of the profile on every ballot style of the precinct, in that order."""
+    """Every ratio of the profile that a device can check, on every ballot style, in that order."""
     return tuple(
         _on_tape(style, ratio, figures_of(style, totals, protocol, election))
         for style in protocol["by_style"]
-        for ratio in profile.control_ratios
+        for ratio in profile.device_ratios
     )
 
 
@@ -71,28 +73,9 @@ def figures_of(
     return figures
 
 
-def side(text: str, figures: Mapping[str, int | None]) -> tuple[int | None, str]:
-    """The sum of one side, or None and the word that has no figure."""
-    total = 0
-    for part in text.split("+"):
-        word = part.strip()
-        if word.isascii() and word.isdigit():
-            total += int(word)
-            continue
-        value = figures.get(word)
-        if value is None:
-            return None, word
-        total += value
-    return total, ""
-
-
-def holds(left: int, relation: str, right: int) -> bool:
-    """Is `left relation right` true?"""
-    return {"==": left == right, "<=": left <= right, ">=": left >= right}[relation]
-
-
 def _on_tape(style: str, ratio: ControlRatio, figures: Mapping[str, int | None]) -> RatioOnTape:
-    (left, lacks_left), (right, lacks_right) = side(ratio.left, figures), side(ratio.right, figures)
+    left, lacks_left = evaluate(ratio.left, figures)
+    right, lacks_right = evaluate(ratio.right, figures)
     sign = {"==": "=", "<=": "≤", ">=": "≥"}[ratio.relation]
     if left is None or right is None:
         lack = lacks_left or lacks_right

@@ -1,8 +1,9 @@
 """Control ratios: the relations a precinct's protocol figures must keep (SEED-11).
 
-A ratio is data of the profile: `left relation right`, each side a sum of field names or
-numbers. It is evaluated for each precinct and each kind of paper. A ratio that cannot be
-evaluated (nobody said how many papers were issued) is told apart from one that holds.
+A ratio is data of the profile (`election.control_rules`). Those over figures that a device
+knows are evaluated here, from packages, for each precinct and each kind of paper; all of them
+by `tally.protocol.controls`, from the commission's form. A ratio that cannot be evaluated
+(nobody said how many papers were issued) is told apart from one that holds.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from election.control_rules import evaluate
+from election.control_rules import holds as ratio_holds
 from election.model import Election
 from election.profile import ControlRatio, Profile
-from firmware_sim.controls import Status, figures_of, side
-from firmware_sim.controls import holds as ratio_holds
+from firmware_sim.controls import Status, figures_of
 from tally.figures import PrecinctProtocol, PrecinctTotals, say
 
 __all__ = ["ControlResult", "Status", "evaluate_controls", "figures_of"]
@@ -46,25 +48,24 @@ def evaluate_controls(
     election: Election,
     profile: Profile,
 ) -> tuple[ControlResult, ...]:
-    """Every ratio of the profile on every precinct and ballot style, in that order."""
+    """Every ratio over what devices know, on every precinct and ballot style, in that order."""
     return tuple(
         _evaluate(
             ratio, precinct, style, figures_of(style, totals.get(precinct), protocol, election)
         )
         for precinct, protocol in sorted(protocols.items())
         for style in sorted(protocol["by_style"])
-        for ratio in profile.control_ratios
+        for ratio in profile.device_ratios
     )
 
 
 def _evaluate(
     ratio: ControlRatio, precinct: str, style: str, figures: Mapping[str, int | None]
 ) -> ControlResult:
-    left, lacks_left = side(ratio.left, figures)
-    right, lacks_right = side(ratio.right, figures)
-    formula = f"{ratio.left} {ratio.relation} {ratio.right}"
-    words = {part.strip() for part in f"{ratio.left}+{ratio.right}".split("+")}
-    used = {name: figures.get(name) for name in sorted(words) if not name.isdigit()}
+    left, lacks_left = evaluate(ratio.left, figures)
+    right, lacks_right = evaluate(ratio.right, figures)
+    formula = ratio.formula
+    used = {name: figures.get(name) for name in sorted(ratio.words())}
     where = f"Precinct {precinct}, paper {style}"
     status: Status
     if left is None or right is None:

@@ -245,7 +245,7 @@ def summed(
     )
     by_ratio = {
         ratio.id: dict.fromkeys(("holds", "breached", "not_evaluable"), 0)
-        for ratio in profile.control_ratios
+        for ratio in profile.device_ratios
     }
     for one in controls:
         by_ratio[one.ratio][one.status] += 1
