@@ -11,9 +11,9 @@
 
 OpenSSL does not use every byte of a CMS (version numbers, the name of the content type,
 the name of the signature algorithm). This form has the fewest such bytes of those tried
-(no algorithm parameters, no issuer name); `take_apart` and `assemble` together refuse them
-all: only three values are free (certificates, digest, signature), and everything else must
-be what `assemble` makes of them.
+(no algorithm parameters, no issuer name); `take_apart` refuses them all: only three values
+are free (certificates, digest, signature), and everything else must be what `assemble` makes
+of them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 
-from asn1crypto import algos, cms, core  # type: ignore[import-untyped]
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -40,8 +38,8 @@ from firmware_sim.signing import RawSign, in_lower_half, raw_to_der
 #: The device's certificate, then the region's if there is one.
 Chain = tuple[x509.Certificate, ...]
 
-#: AlgorithmIdentifier of SHA-256 without parameters (RFC 5754, 2): asn1crypto would add a
-#: NULL, two more bytes that OpenSSL does not use.
+#: AlgorithmIdentifier of SHA-256 without parameters (RFC 5754, 2): a NULL there would be two
+#: more bytes that OpenSSL does not use.
 _SHA256 = bytes.fromhex("300b0609608648016503040201")
 #: AlgorithmIdentifier of ecdsa-with-SHA256 (RFC 5758, 3.2).
 _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
@@ -56,82 +54,119 @@ def sign_detached(content: bytes, sign: RawSign, chain: Sequence[x509.Certificat
     `chain` is the signer's certificate, then that of the region that issued it, if one did.
     """
     digest = hashlib.sha256(content).digest()
-    signature = raw_to_der(sign(_signed_attributes(digest).dump()))
+    signature = raw_to_der(sign(_attributes(_SET, digest)))
     return assemble(tuple(chain), digest, signature)
 
 
-def _signed_attributes(digest: bytes) -> cms.CMSAttributes:
-    return cms.CMSAttributes(
-        [
-            {"type": "content_type", "values": ["data"]},
-            {"type": "message_digest", "values": [digest]},
-        ]
-    )
+def _tlv(tag: int, *contents: bytes) -> bytes:
+    """One DER value (X.690 8.1, 10.1): tag, length in its shortest form, contents."""
+    content = b"".join(contents)
+    size = len(content)
+    if size < 128:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes((tag, 0x80 | len(length))) + length + content
+
+
+#: Tags: SEQUENCE, SET, OCTET STRING, and the context's [0], constructed and primitive.
+_SEQUENCE, _SET, _OCTETS, _ZERO, _ZERO_PRIMITIVE = 0x30, 0x31, 0x04, 0xA0, 0x80
+#: INTEGER 3, both versions (RFC 5652 5.1, 5.3).
+_VERSION = bytes.fromhex("020103")
+#: id-data, id-signedData, id-contentType, id-messageDigest (RFC 5652 4, 5.1, 11.1, 11.2).
+_DATA = bytes.fromhex("06092a864886f70d010701")
+_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
+_CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
+_MESSAGE_DIGEST = bytes.fromhex("06092a864886f70d010904")
+_CONTENT_TYPE_ATTRIBUTE = _tlv(_SEQUENCE, _CONTENT_TYPE, _tlv(_SET, _DATA))
+
+
+def _attributes(tag: int, digest: bytes) -> bytes:
+    """The two signed attributes; a SET where they are signed, [0] where they stand."""
+    message_digest = _tlv(_SEQUENCE, _MESSAGE_DIGEST, _tlv(_SET, _tlv(_OCTETS, digest)))
+    return _tlv(tag, _CONTENT_TYPE_ATTRIBUTE, message_digest)
 
 
 def assemble(chain: Chain, digest: bytes, signature: bytes) -> bytes:
-    """The one allowed CMS of these three values (RFC 5652 5.1, 5.3; version 3 by 5.3)."""
-    sha256 = algos.DigestAlgorithm.load(_SHA256)
+    """The one allowed CMS of these three values (RFC 5652 5.1, 5.3; version 3 by 5.3).
+
+    Written here byte by byte, and not by a library, as a nation has 50,000 of them to check.
+    """
     identifier = chain[0].extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    signer = cms.SignerInfo(
-        {
-            "version": "v3",
-            "sid": cms.SignerIdentifier(
-                "subject_key_identifier", core.OctetString(identifier.value.digest)
-            ),
-            "digest_algorithm": sha256,
-            "signed_attrs": _signed_attributes(digest),
-            "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
-            "signature": signature,
-        }
+    signer = _tlv(
+        _SEQUENCE,
+        _VERSION,
+        _tlv(_ZERO_PRIMITIVE, identifier.value.digest),
+        _SHA256,
+        _attributes(_ZERO, digest),
+        _ECDSA_SHA256,
+        _tlv(_OCTETS, signature),
     )
-    certificates = sorted(c.public_bytes(serialization.Encoding.DER) for c in chain)
-    signed = cms.SignedData(
-        {
-            "version": "v3",
-            "digest_algorithms": [sha256],
-            "encap_content_info": {"content_type": "data"},
-            "certificates": [asn1_x509.Certificate.load(encoded) for encoded in certificates],
-            "signer_infos": [signer],
-        }
+    signed = _tlv(
+        _SEQUENCE,
+        _VERSION,
+        _tlv(_SET, _SHA256),
+        _tlv(_SEQUENCE, _DATA),
+        _tlv(_ZERO, *sorted(c.public_bytes(serialization.Encoding.DER) for c in chain)),
+        _tlv(_SET, signer),
     )
-    der: bytes = cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
-    return der
+    return _tlv(_SEQUENCE, _SIGNED_DATA, _tlv(_ZERO, signed))
 
 
 def take_apart(cms_der: bytes) -> tuple[Chain, bytes, bytes]:
     """Certificates, message digest and signature of a CMS, as claimed; nothing trusted yet.
 
+    What `assemble` makes of the three is what was given, to the last byte.
+
     Raises:
         SignatureError: *malformed*.
     """
     malformed = SignatureError(
-        SignatureFault.MALFORMED, "the signature file is damaged: it is not a detached CMS"
+        SignatureFault.MALFORMED,
+        "the signature file is damaged: it is not a detached CMS in the one form a device writes",
     )
     if len(cms_der) > MAX_CMS_BYTES:
         raise malformed
     try:
-        info = cms.ContentInfo.load(cms_der, strict=True)
-        if info["content_type"].native != "signed_data":
+        # Down to the certificates and the signer; what is stepped over is compared below.
+        info = _parts(cms_der, 0, len(cms_der))[0]
+        content = _parts(cms_der, *_parts(cms_der, *info[1:])[1][1:])[0]
+        signed = _parts(cms_der, *content[1:])
+        encoded = [cms_der[at:end] for at, _, end in _parts(cms_der, *signed[3][1:])]
+        signer = _parts(cms_der, *_parts(cms_der, *signed[4][1:])[0][1:])
+        identifier, signature = (cms_der[start:end] for _, start, end in (signer[1], signer[5]))
+        attribute = _parts(cms_der, *_parts(cms_der, *signer[3][1:])[1][1:])[1]
+        value = _parts(cms_der, *attribute[1:])[0]
+        digest = cms_der[value[1] : value[2]]
+        if len(encoded) not in (1, 2):
             raise malformed
-        signed = info["content"]
-        if len(signed["certificates"]) not in (1, 2) or len(signed["signer_infos"]) != 1:
-            raise malformed
-        signer = signed["signer_infos"][0]
-        attributes = {a["type"].native: a["values"] for a in signer["signed_attrs"]}
-        digest = attributes["message_digest"][0].native
-        signature = signer["signature"].native
-        chain = _signer_first(
-            [one_form_certificate(c.chosen.dump()) for c in signed["certificates"]],
-            signer["sid"].chosen.native,
-        )
+        chain = _signer_first([one_form_certificate(each) for each in encoded], identifier)
         if not chain or not _has_one_form(signature):
             raise malformed
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        if assemble(chain, digest, signature) != cms_der:
+            raise malformed
+    except (ValueError, IndexError) as error:
         raise malformed from error
     except (UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
         raise malformed from error
     return chain, digest, signature
+
+
+def _parts(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
+    """The DER values one after the other in data[start:end]: where each begins, where its
+    contents begin, where it ends. Raises ValueError: they do not fit."""
+    found = []
+    while start < end:
+        size, at = data[start + 1], start + 2
+        if size >= 0x80:
+            width = size & 0x7F
+            if not 1 <= width <= 3:
+                raise ValueError("a length that no signature has")
+            size, at = int.from_bytes(data[at : at + width]), at + width
+        if at + size > end:
+            raise ValueError("a value that is cut short")
+        found.append((start, at, at + size))
+        start = at + size
+    return found
 
 
 @lru_cache(maxsize=1024)  # a region's stands in each package of it
@@ -183,7 +218,7 @@ def check_signature(certificate: x509.Certificate, digest: bytes, signature: byt
     key = certificate.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 (checked when taken apart)
     try:
-        key.verify(signature, _signed_attributes(digest).dump(), ec.ECDSA(hashes.SHA256()))
+        key.verify(signature, _attributes(_SET, digest), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
         raise SignatureError(
             SignatureFault.BAD_SIGNATURE,

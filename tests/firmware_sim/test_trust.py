@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import subprocess
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto import cms  # type: ignore[import-untyped]
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
@@ -100,6 +102,31 @@ def test_the_other_valid_form_of_a_signature_is_refused(keys: Path) -> None:
     with pytest.raises(SignatureError) as error:
         store.verify(CONTENT, forged, at=NOW)
     assert error.value.fault == "malformed"
+
+
+def test_a_library_of_asn1_reads_the_cms_and_writes_the_same(keys: Path) -> None:
+    """RFC 5652 by another hand: what is written byte by byte is DER, and means what it should."""
+    der = DeviceSigner.load(keys, DEVICE).sign(CONTENT)
+    info = cms.ContentInfo.load(der, strict=True)
+    assert info.dump(force=True) == der
+    signer = info["content"]["signer_infos"][0]
+    values = {each["type"].native: each["values"].native for each in signer["signed_attrs"]}
+    assert values == {
+        "content_type": ["data"],
+        "message_digest": [hashlib.sha256(CONTENT).digest()],
+    }
+    assert info["content"]["version"].native == signer["version"].native == "v3"
+    assert signer["signature_algorithm"]["algorithm"].native == "sha256_ecdsa"
+
+
+def test_any_byte_changed_or_cut_off_is_malformed_or_does_not_verify(keys: Path) -> None:
+    store = TrustStore.load(keys)
+    der = DeviceSigner.load(keys, DEVICE).sign(CONTENT)
+    for at in range(0, len(der), 3):
+        for changed in (der[:at] + bytes([der[at] ^ 0x81]) + der[at + 1 :], der[:at]):
+            with pytest.raises(SignatureError) as error:
+                store.verify(CONTENT, changed, at=NOW)
+            assert error.value.fault in ("malformed", "bad_signature", "untrusted")
 
 
 def test_an_authority_cannot_sign_results(keys: Path) -> None:
