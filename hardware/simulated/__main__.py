@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hardware.errors import HardwareError
 from hardware.simulated.paper import Paper, read_deck
+from hardware.simulated.peer_faults import peers_at
 from hardware.simulated.scanner import ScannerLogic
 from hardware.simulated.serve import Noise, serve
 from hardware.simulated.weathered import load_weather, run_in_weather
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--faults", type=Path)
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--record", type=Path)
+    parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--until-stdin-ends", action="store_true")
     options = parser.parse_args(argv)
     if options.until_stdin_ends:
@@ -46,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
                 options.state,
                 _say_ready,
                 record=options.record,
+                peers=peers_at(options.peer),
             )
             return 0
         noise = Noise(options.noise, options.seed) if options.noise else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -81,6 +82,7 @@ def start_simulated_scanner(
     faults: Path | None = None,
     replay: Path | None = None,
     record: Path | None = None,
+    peers: Mapping[str, Path] | None = None,
 ) -> SimulatedScanner:
     """Start a sheet-fed scanner over a folder of images and wait until it can be reached.
 
@@ -94,6 +96,7 @@ def start_simulated_scanner(
         faults: a fault scenario (docs/faults.md), or
         replay: the record of a run that is to be had again; then "pty" is `state`/port.
         record: file for what strikes.
+        peers: control ports of other machines by place ("printer", "power", "clock").
 
     Raises:
         PaperError: it did not start; says why.
@@ -103,6 +106,8 @@ def start_simulated_scanner(
     command += ["--noise", str(noise), "--seed", str(seed), "--until-stdin-ends"]
     for name, file in (("faults", faults), ("replay", replay), ("record", record)):
         command += [f"--{name}", str(file)] if file is not None else []
+    for place, control in (peers or {}).items():
+        command += ["--peer", f"{place}={control}"]
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -130,6 +130,7 @@ class WeatheredScanner:
 
         Raises:
             ScenarioError: a fault needs a peer that is not given.
+            (running) whatever a peer raises that cannot carry out its fault.
         """
         self._peers = dict(peers or {})
         _require_peers(weather.scenario, self._peers)
@@ -247,6 +248,9 @@ class WeatheredScanner:
             self._carry_out(strike)
 
     def _note(self, strike: Strike, **more: object) -> None:
+        # First the machine whose fault it is: where it does not answer, nothing has struck.
+        if peer := self._peers.get(strike.fault.place):
+            peer(strike)
         self.counts[strike.fault.kind] += 1
         if self._record is not None:
             self._record.strike(strike, **more)
@@ -270,12 +274,11 @@ class WeatheredScanner:
             case Reboot():
                 self._logic = self._new_logic()
                 raise _OffError(fault.for_s)
+            case PowerCut():
+                self._logic = self._new_logic()
+                raise _OffError(fault.for_s)
             case _ if fault.place in (Place.PRINTER, Place.POWER, Place.CLOCK):
-                if peer := self._peers.get(fault.place):
-                    peer(strike)
-                if isinstance(fault, PowerCut):
-                    self._logic = self._new_logic()
-                    raise _OffError(fault.for_s)
+                return  # that machine has been told (`_note`)
             case _:
                 self._carry_out_on_line(strike)
 
@@ -335,5 +338,5 @@ def _require_peers(scenario: Scenario, peers: Mapping[Place, Peer]) -> None:
         if needed and fault.place not in peers:
             raise ScenarioError(
                 f"fault {number} ({fault.kind}) is the {fault.place}'s, which is not connected "
-                "here; the line's and the scanner's own faults can strike: take it out"
+                f"here: give its control port (--peer {fault.place}=SOCKET), or take it out"
             )

@@ -45,18 +45,18 @@ def scanner_at(kind: str, tray: Path, folder: Path) -> Iterator[tuple[SimulatedS
 
 
 class Roll:
-    """The printer's end of a line: takes what is printed."""
+    """The end of a line of one way: takes what is printed."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.printed = bytearray()
         if kind == "spy":
             self._master, slave = os.openpty()
             tty.setraw(slave)
-            self.port = f"spy://{os.ttyname(slave)}?file={folder / 'printed.txt'}"
+            self.port = f"spy://{os.ttyname(slave)}?file={folder / 'printed.txt'}&status=off"
             threading.Thread(target=self._take_pty, daemon=True).start()
             return
         self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = f"{kind}://127.0.0.1:{self._server.getsockname()[1]}"
+        self.port = f"{kind}://127.0.0.1:{self._server.getsockname()[1]}?status=off"
         wire = SocketWire if kind == "socket" else Rfc2217Wire
         threading.Thread(target=self._take, args=(wire,), daemon=True).start()
 

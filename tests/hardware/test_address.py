@@ -136,7 +136,7 @@ def test_every_form_of_a_port_leads_to_the_scanner(deck: Path, tmp_path: Path, k
 def test_a_printer_takes_the_same_ports() -> None:
     master, slave = os.openpty()
     try:
-        printer = open_printer(f"{os.ttyname(slave)}?baud=19200")
+        printer = open_printer(f"{os.ttyname(slave)}?baud=19200&status=off")
         printer.cut()
         assert os.read(master, 64)
         assert termios.tcgetattr(slave)[4] == termios.B19200

@@ -45,7 +45,7 @@ def test_a_file_gets_what_a_port_gets(tmp_path: Path) -> None:
     got = bytearray()
     reader = threading.Thread(target=lambda: read_all(master, got, len(expected)))
     reader.start()
-    port = open_printer(os.ttyname(slave))
+    port = open_printer(f"{os.ttyname(slave)}?status=off")
     port.print_lines(LINES)
     port.cut()
     reader.join(10)

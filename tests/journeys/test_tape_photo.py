@@ -74,7 +74,7 @@ def play(folder: Path, paper: str = "80mm", mode: Mode = Mode.OFFICIAL) -> Day:
     reading = threading.Thread(target=keep)
     reading.start()
     feeder = bench.FileFeeder(folder / "feeder.json")
-    printer = open_printer(os.ttyname(slave), TAPES[paper])
+    printer = open_printer(f"{os.ttyname(slave)}?status=off", TAPES[paper])
     with Journal(folder / "j.sqlite") as journal:
         device = PrecinctDevice(
             setup,
