@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from console.common import stderr
-from console.errors import ConsoleError
+from console.device_sensors import watching
 from console.officers import present, token_pin
 from console.removable import Following, open_medium, with_replacement
 from console.stopwatch import Stopwatch
@@ -26,7 +26,6 @@ from election.definition import load_election
 from election.profile import load_profile
 from firmware_sim.device import DeviceSetup, PrecinctDevice
 from firmware_sim.device_keys import load_signer
-from firmware_sim.failures import Failure
 from firmware_sim.journal import Journal
 from firmware_sim.people import OpenSlot, PeopleRegister
 from firmware_sim.reading import ScannerSheetReader, SheetReaderLike
@@ -67,6 +66,7 @@ class DeviceOptions:
     second_journal: Path | None = None
     stop_on_storage_failure: bool = False
     tape_width: str = "80mm"
+    ups: str | None = None
 
     def people(self) -> list[OpenSlot]:
         """Those named, their PINs checked; nobody where the keys have no register.
@@ -145,19 +145,21 @@ def open_device(
             feeder = DeadScanner(error)
         try:
             printer = open_printer(options.printer, TAPES[options.tape_width])
-            yield PrecinctDevice(
-                setup,
-                journal=watch.timed(opened, "journal"),
-                feeder=watch.timed(feeder, "link"),
-                reader=watch.timed(reader, "reading"),
-                printer=watch.timed(printer, "printing"),
-                clock=lambda: datetime.now(UTC),
-                randomness=secrets.token_bytes,
-                people_identified=PeopleRegister.of(options.keys) is not None,
-                voter=TerminalVoter() if options.ask_voter else None,
-                sensors=FileSensors(options.sensors) if options.sensors else None,
-                medium=removable and watch.timed(Following(removable, opened), "medium"),
-            )
+            with closing(printer), watching(options.sensors, options.ups) as watched:
+                yield PrecinctDevice(
+                    setup,
+                    journal=watch.timed(opened, "journal"),
+                    feeder=watch.timed(feeder, "link"),
+                    reader=watch.timed(reader, "reading"),
+                    printer=watch.timed(printer, "printing"),
+                    clock=lambda: datetime.now(UTC),
+                    randomness=secrets.token_bytes,
+                    people_identified=PeopleRegister.of(options.keys) is not None,
+                    voter=TerminalVoter() if options.ask_voter else None,
+                    sensors=watched.sensors,
+                    power=watched.power,
+                    medium=removable and watch.timed(Following(removable, opened), "medium"),
+                )
             for path, why in opened.degraded:
                 words = f"ONE OF TWO STORAGE MEDIA FAILED, {path}: {why}"
                 stderr.print(words, markup=False, soft_wrap=True)
@@ -189,31 +191,6 @@ class DeadScanner:
 
     def close(self) -> None:
         """See `Feeder.close`."""
-
-
-class FileSensors:
-    """Sensors whose conditions are lines of a file: a trainer writes `power_low` into it."""
-
-    def __init__(self, path: Path) -> None:
-        """`path` may be missing: nothing is wrong then."""
-        self._path = path
-
-    def conditions(self) -> Collection[Failure]:
-        """The failures named in the file.
-
-        Raises:
-            ConsoleError: a line is no failure's name.
-        """
-        try:
-            lines = self._path.read_text(encoding="utf-8").split()
-        except FileNotFoundError:
-            return frozenset()
-        unknown = sorted(set(lines) - set(Failure))
-        if unknown:
-            raise ConsoleError(
-                f"{self._path}: {unknown[0][:40]!r} is no failure; known: {', '.join(Failure)}"
-            )
-        return frozenset(Failure(line) for line in lines)
 
 
 class TerminalVoter:

@@ -29,6 +29,7 @@ from firmware_sim.ledger import Ledger, Medium
 from firmware_sim.polls import Polls
 from firmware_sim.preparation import Preparation
 from firmware_sim.printing import TapePrinter
+from firmware_sim.probes import PowerProbe, probe_power
 from firmware_sim.readiness import Readiness
 from firmware_sim.reading import PrinterLike, SheetReaderLike
 from firmware_sim.results import Results
@@ -74,6 +75,7 @@ class PrecinctDevice:
         people_identified: bool = False,
         voter: Voter | None = None,
         sensors: Sensors | None = None,
+        power: Callable[[], PowerProbe] = probe_power,
         medium: Medium | None = None,
     ) -> None:
         """Take up the journal's state.
@@ -87,6 +89,7 @@ class PrecinctDevice:
             people_identified: those `present` have proved who they are.
             voter: the voter's screen; None: sheets to look at again are returned.
             sensors: what watches power, seals and storage.
+            power: mains and charge, for the readiness report.
             medium: a removable medium that follows the count (`medium.ContinuousExport`).
 
         Raises:
@@ -115,7 +118,7 @@ class PrecinctDevice:
             voter=voter,
         )
         tapes = TapePrinter(self._ledger, printer)
-        self._preparation = Preparation(self._ledger, self._sheets, tapes)
+        self._preparation = Preparation(self._ledger, self._sheets, tapes, power)
         self._results = Results(self._ledger, tapes, randomness)
         self._polls = Polls(self._ledger, self._sheets, self._preparation, self._results)
         if self.state is DeviceState.UNCONFIGURED and not people_identified:

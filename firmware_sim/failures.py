@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from firmware_sim.roles import Action
+from hardware.errors import HardwareError
+from hardware.printer_status import PrinterError, Trouble
 
 
 class Failure(StrEnum):
@@ -28,6 +30,7 @@ class Failure(StrEnum):
     SCANNER_DISCONNECTED = "scanner_disconnected"
     SCANNER_FAULT = "scanner_fault"
     PRINTER_OUT_OF_PAPER = "printer_out_of_paper"
+    PRINTER_FAULT = "printer_fault"
     STORAGE_FAILING = "storage_failing"
     CLOCK_LOST = "clock_lost"
     POWER_LOW = "power_low"
@@ -114,9 +117,22 @@ FAILURES: Mapping[Failure, FailureRule] = MappingProxyType(
             False,
             None,
             {
-                "kk": "Принтер баспайды. Таспаны салып, соңғы қадамды қайталаңыз",
-                "ru": "Принтер не печатает. Вставьте ленту и повторите последний шаг",
-                "en": "The printer does not print. Put in paper and repeat the last step",
+                "kk": "Принтерде қағаз бітті. Таспаны салып, соңғы қадамды қайталаңыз",
+                "ru": "В принтере кончилась бумага. Вставьте ленту и повторите последний шаг",
+                "en": "The printer is out of paper. Put in a roll and repeat the last step",
+            },
+        ),
+        Failure.PRINTER_FAULT: FailureRule(
+            frozenset(),
+            False,
+            None,
+            {
+                "kk": "Принтер баспайды. Қақпағын, кабелі мен қуатын тексеріп, соңғы қадамды "
+                "қайталаңыз",
+                "ru": "Принтер не печатает. Проверьте его крышку, кабель и питание и повторите "
+                "последний шаг",
+                "en": "The printer does not print. Check its cover, cable and power, and repeat "
+                "the last step",
             },
         ),
         Failure.STORAGE_FAILING: FailureRule(
@@ -187,6 +203,8 @@ SCANNER_FAILURES = frozenset(
         Failure.SCANNER_FAULT,
     }
 )
+#: What only the printer can tell, by printing or not.
+PRINTER_FAILURES = frozenset({Failure.PRINTER_OUT_OF_PAPER, Failure.PRINTER_FAULT})
 #: A clock may be set back by this much (network time) without being lost.
 CLOCK_SLACK = timedelta(seconds=90)
 #: A clock before this year was never set: the software is younger.
@@ -206,6 +224,13 @@ def of_scanner(fault: str | None) -> frozenset[Failure]:
     if fault is None:
         return frozenset()
     return frozenset({_OF_SCANNER.get(fault, Failure.SCANNER_FAULT)})
+
+
+def of_printer(error: HardwareError) -> Failure:
+    """The failure that a printer's error means; out of paper only where it said so itself."""
+    if isinstance(error, PrinterError) and error.trouble is Trouble.PAPER_OUT:
+        return Failure.PRINTER_OUT_OF_PAPER
+    return Failure.PRINTER_FAULT
 
 
 def clock_is_lost(now: datetime, last: datetime | None) -> bool:

@@ -17,6 +17,7 @@ from firmware_sim.errors import FirmwareError, StateError
 from firmware_sim.eventlog import Detail, utc_text
 from firmware_sim.failures import (
     FAILURES,
+    PRINTER_FAILURES,
     SCANNER_FAILURES,
     Failure,
     Sensors,
@@ -32,7 +33,6 @@ from scanner.cvr import CastVoteRecord
 #: What the log says of who acted at a device without identified people.
 UNIDENTIFIED = "unidentified"
 _NEW = DeviceState.UNCONFIGURED.value
-PRINTER = Failure.PRINTER_OUT_OF_PAPER
 
 
 class Medium(Protocol):
@@ -240,7 +240,7 @@ class Ledger:
 
     def watch(self) -> None:
         """Ask sensors and clock, and note what they say. Done before every step."""
-        self.observe(self.reported(), set(Failure) - SCANNER_FAILURES - {PRINTER})
+        self.observe(self.reported(), set(Failure) - SCANNER_FAILURES - PRINTER_FAILURES)
 
     def observe(self, seen: Collection[Failure], among: Collection[Failure]) -> None:
         """Note what is reported: `seen`, of the failures `among` that could be.

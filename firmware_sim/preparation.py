@@ -13,7 +13,7 @@ from firmware_sim.failures import Failure
 from firmware_sim.identity import software_version
 from firmware_sim.ledger import Ledger
 from firmware_sim.printing import TapePrinter, tape_head
-from firmware_sim.probes import probe_power, probe_storage
+from firmware_sim.probes import PowerProbe, probe_power, probe_storage
 from firmware_sim.readiness import (
     Readiness,
     ReadinessCheck,
@@ -34,12 +34,19 @@ from scanner.reading import PageReading, Thresholds
 class Preparation:
     """The steps of one device before its polls open."""
 
-    def __init__(self, ledger: Ledger, sheets: SheetPath, printer: TapePrinter) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        sheets: SheetPath,
+        printer: TapePrinter,
+        power: Callable[[], PowerProbe] = probe_power,
+    ) -> None:
         self._ledger = ledger
         self._journal = ledger.journal
         self._setup = ledger.setup
         self._sheets = sheets
         self._printer = printer
+        self._power = power
 
     def set_mode(self, mode: Mode, present: Sequence[Person]) -> None:
         """See `PrecinctDevice.set_mode`."""
@@ -150,7 +157,7 @@ class Preparation:
             pages, scanned = scan_blanks(feeder, read, thresholds, styles, randomness)
         except HardwareError as error:
             pages, scanned = (), (ReadinessCheck("blank_scan", "failed", str(error)),)
-        lines += [*scanned, self._printed(), self._stored(), power_line(probe_power())]
+        lines += [*scanned, self._printed(), self._stored(), power_line(self._power())]
         made = Readiness(
             utc_text(self._ledger.now()), self._described(thresholds), tuple(lines), pages
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from firmware_sim.ledger import PRINTER, Ledger
+from firmware_sim.failures import PRINTER_FAILURES, of_printer
+from firmware_sim.ledger import Ledger
 from firmware_sim.reading import PrinterLike
-from firmware_sim.tapes import Tape, TapeHead
+from firmware_sim.tapes import Tape, TapeHead, broken_slip
 from hardware.errors import HardwareError
 from hardware.tape_format import TapeFormat
 
@@ -22,20 +23,25 @@ class TapePrinter:
         return self._printer.paper
 
     def print(self, tape: Tape) -> None:
-        """Print and cut.
+        """Print and cut. After a failure a slip goes before it that voids what may hang out.
 
         Raises:
-            HardwareError: the printer fails; print the whole tape again when it is right.
+            HardwareError: the printer fails, or does not say that it has printed; print the
+                whole tape again when it is right.
         """
         try:
+            if self._ledger.failures & PRINTER_FAILURES:
+                languages = self._ledger.setup.election.languages
+                self._printer.print_lines(broken_slip(languages, self.paper).lines)
+                self._printer.cut()
             self._printer.print_lines(tape.lines)
             for code in tape.codes:
                 self._printer.print_code(code.text, code.caption)
             self._printer.cut()
-        except HardwareError:
-            self._ledger.observe({PRINTER}, ())
+        except HardwareError as error:
+            self._ledger.observe({of_printer(error)}, PRINTER_FAILURES)
             raise
-        self._ledger.observe((), {PRINTER})
+        self._ledger.observe((), PRINTER_FAILURES)
 
 
 def tape_head(ledger: Ledger, paper: TapeFormat) -> TapeHead:

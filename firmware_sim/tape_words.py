@@ -140,6 +140,14 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ru": "нет числа, не проверено",
             "en": "no figure, not checked",
         },
+        "broken_tape": {
+            "kk": "Принтер тоқтап қалды. Бұған дейін басылып, аяғы жоқ таспа жарамсыз. "
+            "Толық таспа осыдан кейін басталады",
+            "ru": "Принтер останавливался. Лента выше, у которой нет конца, недействительна. "
+            "Полная лента начинается после этого листка",
+            "en": "The printer had stopped. A tape above this that has no end is void. The "
+            "whole tape begins after this slip",
+        },
         "sign": {
             "kk": "Комиссия мүшелерінің қолдары",
             "ru": "Подписи членов комиссии",

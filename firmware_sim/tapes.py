@@ -155,6 +155,15 @@ def printer_test(head: TapeHead, *, time: str) -> Tape:
     return Tape(tuple(write.lines), (TapeCode("BALLOTBENCH", "BALLOTBENCH PRINTER TEST"),))
 
 
+def broken_slip(languages: Sequence[str], paper: TapeFormat) -> Tape:
+    """What is printed after the printer failed: a tape above it that does not end is void."""
+    rule = "#" * paper.characters
+    lines = [rule]
+    for text in dict.fromkeys(word("broken_tape", language) for language in languages):
+        lines += textwrap.wrap(text, paper.characters)
+    return Tape((*lines, rule))
+
+
 def _codes(write: _Writer, seal: bytes | None, paper: TapeFormat) -> tuple[TapeCode, ...]:
     if seal is None:
         return ()

@@ -18,6 +18,7 @@ from console.device_bench import (
     open_device,
 )
 from console.device_recover import recover
+from console.device_sensors import UpsOption
 from console.device_tape import TapeWidth, paper_of, tape
 from console.device_target import check_distinct, check_target, write_package
 from console.device_words import (
@@ -102,6 +103,7 @@ def run(
     sensors: Annotated[
         Path | None, typer.Option(help="File of failures that hold now, one word a line.")
     ] = None,
+    ups: UpsOption = None,
     tape_width: TapeWidth = "80mm",
     seal: Annotated[bool, typer.Option(help="Seal the device after the export.")] = False,
     second_journal: SecondJournal = None,
@@ -156,6 +158,7 @@ def run(
         second_journal=second_journal,
         stop_on_storage_failure=stop_on_storage_failure,
         tape_width=paper_of(tape_width).name,
+        ups=ups,
     )
     slots = options.people()
     people = [slot.person for slot in slots]

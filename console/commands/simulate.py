@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from console import simulated_peers
 from console.common import emit_json, stdout
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ app = typer.Typer(help="Simulate a device on a port.", no_args_is_help=True)
 
 def register(parent: typer.Typer) -> None:
     """Add `simulate` to the command line."""
+    simulated_peers.add(app)
     parent.add_typer(app, name="simulate")
 
 
@@ -100,6 +102,13 @@ def scanner(
     replay: Annotated[
         Path | None, typer.Option(help="Record of a run: the same faults at the same places.")
     ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PLACE=SOCKET: control port of another machine (printer, power, clock) that "
+            "carries out the scenario's faults of that place; once for each."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the port as JSON.")] = False,
 ) -> None:
     """Serve a sheet-fed precinct scanner until it is stopped (Ctrl-C).
@@ -110,6 +119,7 @@ def scanner(
     Example: ballotbench simulate scanner scans --state scanner --faults examples/faults/line.toml
     """
     from hardware.simulated.paper import Paper, read_deck
+    from hardware.simulated.peer_faults import peers_at
     from hardware.simulated.scanner import ScannerLogic
     from hardware.simulated.serve import Noise, serve
     from hardware.simulated.weathered import load_weather, run_in_weather
@@ -134,12 +144,13 @@ def scanner(
     if record and not (faults or replay):
         raise typer.BadParameter("there is nothing to record: give --faults", param_hint="--record")
     weather = load_weather(faults, replay) if faults or replay else None
+    peers = peers_at(peer or [])
     sheets = read_deck(deck)
     paper = Paper(state, refeed_returned=refeed)
     try:
         paper.load(sheets)
         if weather is not None:
-            run_in_weather(paper, weather, listen, state, ready, record=record)
+            run_in_weather(paper, weather, listen, state, ready, record=record, peers=peers)
         serve(listen, ScannerLogic(paper), ready, Noise(noise, seed) if noise else None)
     except KeyboardInterrupt:
         stdout.print("Stopped; the paper stays where it is.")

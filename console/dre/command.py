@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +19,10 @@ import typer
 from console.common import emit_json, stderr, stdout
 from console.device_bench import (
     DeviceOptions,
-    FileSensors,
     SecondJournal,
     StopOnStorageFailure,
 )
+from console.device_sensors import UpsOption, watching
 from console.device_tape import TapeWidth, paper_of
 from console.device_target import check_distinct, check_target, write_package
 from console.device_words import begin_mode, described, issued_papers
@@ -84,6 +85,7 @@ def dre(
     sensors: Annotated[
         Path | None, typer.Option(help="File of failures that hold now, one word a line.")
     ] = None,
+    ups: UpsOption = None,
     second_journal: SecondJournal = None,
     stop_on_storage_failure: StopOnStorageFailure = False,
     tape_width: TapeWidth = "80mm",
@@ -153,7 +155,11 @@ def dre(
     station = Station(setup, peer, randomness=secrets.token_bytes, monotonic=time.monotonic)
     register = PeopleRegister.of(keys)
     removable = open_medium(setup, keys, medium)
-    with Journal(journal, second_journal, stop_on_failure=stop_on_storage_failure) as opened:
+    with (
+        Journal(journal, second_journal, stop_on_failure=stop_on_storage_failure) as opened,
+        watching(sensors, ups) as watched,
+        closing(open_printer(printer, TAPES[options.tape_width])) as tape_printer,
+    ):
         if opened.renewed is not None:
             stderr.print(f"Storage written anew: {opened.renewed}", markup=False)
         device = PrecinctDevice(
@@ -161,12 +167,13 @@ def dre(
             journal=opened,
             feeder=peer,
             reader=station.read_back(reader),
-            printer=open_printer(printer, TAPES[options.tape_width]),
+            printer=tape_printer,
             clock=lambda: datetime.now(UTC),
             randomness=secrets.token_bytes,
             people_identified=register is not None,
             voter=Informed(),
-            sensors=FileSensors(sensors) if sensors else None,
+            sensors=watched.sensors,
+            power=watched.power,
             medium=removable and Following(removable, opened),
         )
         begin_mode(device, mode, people)

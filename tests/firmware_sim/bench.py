@@ -24,6 +24,7 @@ from firmware_sim.day import open_day
 from firmware_sim.device import DeviceSetup, DeviceState, PrecinctDevice
 from hardware.errors import FeederError
 from hardware.interface import FeederStatus, HeldSheet, PaperPlace
+from hardware.printer_status import PrinterError, Trouble
 from hardware.tape_format import TAPE_80
 from scanner.errors import PageRefusedError, RefusalReason
 from scanner.reading import ContestReading, ContestStatus, SheetInterpretation
@@ -237,12 +238,12 @@ class ListPrinter:
 
     def print_lines(self, lines: Sequence[str]) -> None:
         if self.jammed:
-            raise FeederError("out of paper")
+            raise PrinterError("out of paper", Trouble.PAPER_OUT)
         self.tapes.append(list(lines))
 
     def print_code(self, text: str, caption: str) -> None:
         if self.jammed:
-            raise FeederError("out of paper")
+            raise PrinterError("out of paper", Trouble.PAPER_OUT)
         self.codes.append(text)
 
     def cut(self) -> None:

@@ -14,7 +14,8 @@ from firmware_sim.errors import CountError, HumanStepError, StateError
 from firmware_sim.failures import Failure
 from firmware_sim.journal import Journal
 from firmware_sim.package import read_package
-from hardware.errors import HardwareError
+from hardware.errors import HardwareError, LinkError
+from hardware.printer_status import PrinterError, Trouble
 from scanner.cvr import new_record
 from tests.firmware_sim import bench
 
@@ -171,6 +172,32 @@ def test_no_opening_without_a_zero_tape(precinct: Precinct) -> None:
     precinct.printer.jammed = False
     open_day(precinct.device)
     assert precinct.device.failures == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (PrinterError("…", Trouble.PAPER_OUT), Failure.PRINTER_OUT_OF_PAPER),
+        (PrinterError("…", Trouble.COVER_OPEN), Failure.PRINTER_FAULT),
+        (PrinterError("the disk is full"), Failure.PRINTER_FAULT),
+        (LinkError("the port is gone"), Failure.PRINTER_FAULT),
+    ],
+)
+def test_out_of_paper_is_said_only_where_the_printer_said_so(
+    precinct: Precinct, monkeypatch: pytest.MonkeyPatch, error: HardwareError, failure: Failure
+) -> None:
+    """NVT-04: what the officer is told is what is wrong, the last time it was tried."""
+    precinct.printer.jammed = True
+    with pytest.raises(HardwareError):
+        open_day(precinct.device)
+
+    def fails(lines: object) -> None:
+        raise error
+
+    monkeypatch.setattr(precinct.printer, "print_lines", fails)
+    with pytest.raises(HardwareError):
+        precinct.device.print_zero_tape()
+    assert precinct.device.failures == {failure}
 
 
 def test_a_jammed_results_tape_is_printed_after_restart(precinct: Precinct) -> None:

@@ -17,7 +17,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from console.cli import build_app
-from console.device_bench import FileSensors, TerminalVoter
+from console.device_bench import TerminalVoter
+from console.device_sensors import FileSensors
 from console.errors import ConsoleError
 from firmware_sim import trust
 from firmware_sim.day import close_day, open_day
