@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import sys
 from typing import Any
 
@@ -56,7 +57,9 @@ def build_app(names: tuple[str, ...] = COMMANDS) -> typer.Typer:
     # A callback keeps the command's name even where only one command is loaded.
     app.callback()(lambda: None)
     for name in names:
-        importlib.import_module(f"console.commands.{name}").register(app)
+        # A command may be called as Python calls a word of its own: `import`.
+        module = f"{name}_" if keyword.iskeyword(name) else name
+        importlib.import_module(f"console.commands.{module}").register(app)
     return app
 
 

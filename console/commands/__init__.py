@@ -25,4 +25,6 @@ COMMANDS: tuple[str, ...] = (
     "seats",
     "winners",
     "reconcile",
+    "export",
+    "import",
 )
