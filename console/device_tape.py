@@ -14,6 +14,7 @@ from PIL import Image
 from console.common import emit_json, stdout
 from console.device_bench import DeviceOptions
 from console.errors import ConsoleError
+from console.files import check_free
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
 from firmware_sim.journal import Journal
 from firmware_sim.ledger import Ledger
@@ -80,6 +81,9 @@ def tape(
     from hardware.printer import ReceiptPrinter
     from hardware.tape_image import tape_pdf, tape_png
 
+    for path in (png, pdf):
+        if path is not None:
+            check_free(path)
     with Journal(journal) as opened:
         ledger = Ledger(
             setup,

@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from console.errors import ConsoleError
+from console.files import check_free
 from firmware_sim.errors import PackageError
 from firmware_sim.intention import flush_folder
 from firmware_sim.package import read_package
@@ -25,7 +26,11 @@ def check_distinct(given: Mapping[str, Path | None]) -> None:
 
     Raises:
         BadParameter: two of them are the same.
+        ConsoleError: tapes would be printed into a journal, pollbook, package or key.
     """
+    printer = given.get("--printer")
+    if printer is not None and printer.is_file():
+        check_free(printer, "--printer")
     names: dict[Path, str] = {}
     for name, path in given.items():
         if path is None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from console.common import emit_json, stdout
+from console.files import replace_bytes
 from election.definition import load_election
 from election.profile import load_profile
 from firmware_sim.identity import (
@@ -44,8 +45,7 @@ def identity(
         definition = load_election(election)
         found = configured(found, definition, load_profile(profile or definition.profile))
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(to_json_bytes(found.model_dump(mode="json")))
+        replace_bytes(out, to_json_bytes(found.model_dump(mode="json")))
     findings = _compare(expect, found) if expect is not None else []
     value = {
         "hash": found.hash,

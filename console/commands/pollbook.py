@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from console.common import emit_json, stdout
-from console.files import replace_private, replace_text
+from console.files import check_free, replace_bytes, replace_private, replace_text
 from console.officers import PinFileOption
 from console.pollbook import lock_command, reports, requests
 from console.pollbook.locking import Opener, PeopleKeys, new_lock, unlocked
@@ -184,6 +184,7 @@ def certificate(
     Example: ballotbench pollbook certificate p101.book --iin - --out ac.json --keys keys
     --device pollbook-101
     """
+    check_free(out, "--out")
     signer = DeviceSigner.load(keys, device)
     unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
     with Book.open(book, unlock) as opened:
@@ -339,6 +340,9 @@ def close(
     Example: ballotbench pollbook close p101.book --out pollbook.json --keys keys
     --device pollbook-101
     """
+    # Before anything is closed or issued, whose proof could then not be written.
+    for path in (out, closing.signature_path(out)):
+        check_free(path, "--out")
     signer = DeviceSigner.load(keys, device)
     unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
     with Book.open(book, unlock) as opened:
@@ -349,8 +353,7 @@ def close(
             )
         sheet = closing.close_book(opened, signer.sign, at=moment_of(at))
         sums = control_sums(opened)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    closing.signature_path(out).write_bytes(sheet.signature)
-    out.write_bytes(sheet.content)
+    replace_bytes(closing.signature_path(out), sheet.signature)
+    replace_bytes(out, sheet.content)
     styles = ", ".join(f"{style} {row['issued']}" for style, row in sums["styles"].items())
     say(as_json, sums, f"Closed: {sums['voters']['voted']} voters; issued {styles}. {out}")

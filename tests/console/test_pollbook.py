@@ -436,3 +436,40 @@ def test_every_command_has_an_example() -> None:
         assert done.returncode == 0
         assert f"Example: ballotbench pollbook {name}" in " ".join(done.stdout.split()), name
         assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("duplicates", "BOOK", "--out", "OTHER"),
+        ("report", "BOOK", "--out", "BOOK"),
+        ("reconcile", "BOOK", "--facts", "BOOK"),
+        ("reconcile", "BOOK", "--out", "OTHER"),
+        ("close", "BOOK", "--out", "BOOK", "--keys", "KEYS", "--device", "pb-102"),
+        ("close", "BOOK", "--out", "OTHER", "--keys", "KEYS", "--device", "pb-102"),
+        ("certificate", "BOOK", "--iin", "IIN", "--out", "BOOK", "--keys", "KEYS",
+         "--device", "pb-102", "--at", BEFORE),
+        ("synth", ELECTION, "BOOK"),
+        ("synth", ELECTION, "x.csv", "--truth", "BOOK"),
+        ("synth", ELECTION, "KEY"),
+    ],
+)  # fmt: skip
+def test_nothing_is_written_over_a_pollbook_or_a_key(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...]
+) -> None:
+    """A slip of the hand in --out must not cost the roll of the day."""
+    monkeypatch.chdir(tmp_path)
+    book, other, key = tmp_path / "a.book", tmp_path / "b.book", tmp_path / "authority.key"
+    for path, source in (
+        (book, desk.book("102")),
+        (other, desk.book("101")),
+        (key, desk.keys / "authority.key"),
+    ):
+        path.write_bytes(source.read_bytes())
+    names = {"BOOK": book, "OTHER": other, "KEYS": desk.keys, "KEY": key}
+    names["IIN"] = desk.of("102")[5]["iin"]
+    before = book.read_bytes(), other.read_bytes(), key.read_bytes()
+    done = desk.run("pollbook", *(names.get(str(a), a) for a in arguments))
+    assert done.returncode == 1, done.stderr + done.stdout
+    assert "give another name" in " ".join(done.stderr.split())
+    assert (book.read_bytes(), other.read_bytes(), key.read_bytes()) == before

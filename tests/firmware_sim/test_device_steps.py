@@ -300,3 +300,14 @@ def test_ctrl_c_says_that_the_polls_stay_open(tmp_path: Path) -> None:
         assert "The polls stay open" in words
         assert "Traceback" not in words
         assert trainer.status()["state"] == "polls_open"
+
+
+def test_tapes_are_not_printed_into_another_devices_journal(trainer: Trainer) -> None:
+    trainer.does("self-test")
+    neighbour = trainer.folder / "neighbour.sqlite"
+    neighbour.write_bytes(trainer.journal.read_bytes())
+    before = neighbour.read_bytes()
+    result = trainer.result("zero-tape", "--printer", str(neighbour))
+    assert isinstance(result.exception, ConsoleError)
+    assert "give another name" in str(result.exception)
+    assert neighbour.read_bytes() == before
