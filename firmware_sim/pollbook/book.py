@@ -313,9 +313,11 @@ class Book:
         From then on the voter is not given a ballot here without it (SEED-05).
 
         Raises:
-            RequestError: not on the list, or too late.
+            RequestError: not on the list, too late, or given ballots already.
         """
         entry = _the_one([e for e in self.of_iin(iin) if e.active], None)
+        if self.store.get("roll", iin) is not None:
+            raise RequestError("the voter was given ballots here: no certificate any more")
         before = self.store.get("certificate", iin)
         if before is None:
             self._before_the_day(at)

@@ -11,11 +11,14 @@ Rules (SEED-04, SEED-05; Constitutional Law on Elections, art. 41):
 4. Where the line to the other precincts is up, number and certificate are claimed first;
    without it the check-in goes on and is marked: `reconcile` finds what was double.
 5. The fact is on the disk before the ballot is handed out. Of time it keeps the hour.
+6. Each has a random slip: two copies of one book (a second desk, a backup put back) that hand
+   out to the same number differ in it, and only in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,6 +39,9 @@ from firmware_sim.pollbook.sums import handed_out
 from firmware_sim.pollbook.voters import Voter, checked_request_voter
 from firmware_sim.roles import Person, Role
 
+#: A check-in's slip, and the rows that keep one while it is being claimed by.
+_SLIP_BYTES = 16
+_CLAIMING = "claiming"
 OFFICIALS = frozenset({Role.CHAIR, Role.SECRETARY, Role.MEMBER})
 
 
@@ -80,9 +86,19 @@ class Issued:
 
 
 def check_in(
-    book: Book, visit: Visit, *, verify: Verify | None = None, line: Line | None = None
+    book: Book,
+    visit: Visit,
+    *,
+    verify: Verify | None = None,
+    line: Line | None = None,
+    randomness: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Issued:
     """Give the voter their ballots, or say why not.
+
+    Args:
+        verify: checks an absentee certificate.
+        line: the line to the other precincts; None: it is down.
+        randomness: gives n unpredictable bytes, for the slip.
 
     Raises:
         CheckInRefusedError: with the reason, which is counted (never with a name).
@@ -96,7 +112,7 @@ def check_in(
             "set the clock right"
         )
     try:
-        return _check_in(book, visit, verify, line)
+        return _check_in(book, visit, verify, line, randomness)
     except CheckInRefusedError as refused:
         with book.changing():
             count = book.store.get("refusal", refused.refusal) or {"times": 0}
@@ -107,7 +123,13 @@ def check_in(
         raise
 
 
-def _check_in(book: Book, visit: Visit, verify: Verify | None, line: Line | None) -> Issued:
+def _check_in(
+    book: Book,
+    visit: Visit,
+    verify: Verify | None,
+    line: Line | None,
+    randomness: Callable[[int], bytes],
+) -> Issued:
     document = visit.document
     if document is None:
         raise CheckInRefusedError(
@@ -122,7 +144,8 @@ def _check_in(book: Book, visit: Visit, verify: Verify | None, line: Line | None
         )
     method = _second_factor(book, visit, iin)
     styles = _papers(book, visit.styles)
-    online, claimed_by = _claims(book, iin, certificate, line)
+    slip = _slip(book, iin, randomness(_SLIP_BYTES).hex(), keep=line is not None)
+    online, claimed_by = _claims(book, iin, certificate, line, slip)
     if claimed_by is not None:
         raise claimed_by
     fact: dict[str, Any] = {
@@ -131,6 +154,7 @@ def _check_in(book: Book, visit: Visit, verify: Verify | None, line: Line | None
         "mobile": visit.mobile,
         "hour": visit.at.hour,
         "online": online,
+        "slip": slip,
         "entry": entry.number,
         "certificate": "" if certificate is None else certificate.number,
         "voter": entry.voter.to_json(),
@@ -145,7 +169,8 @@ def _check_in(book: Book, visit: Visit, verify: Verify | None, line: Line | None
         if channel == "added":
             book.store.put_entries([entry.row()])
         book.store.put("roll", iin, fact)
-        book.store.drop("tries", iin)
+        for left in ("tries", _CLAIMING):
+            book.store.drop(left, iin)
     return Issued(
         entry.number, entry.voter.name, channel, method, styles, online, _warnings(book, entry)
     )
@@ -161,6 +186,11 @@ def replace_ballot(book: Book, iin: str, style: str, *, by: Person, at: datetime
     """
     if by.role is not Role.MEMBER:
         raise RequestError("a member of the commission hands out ballots, nobody else (art. 41)")
+    if at.date() != book.setup.election_day:
+        raise RequestError(
+            f"ballots are handed out on election day, {book.setup.election_day.isoformat()}; "
+            "set the clock right"
+        )
     fact = book.store.get("roll", iin)
     if fact is None:
         raise RequestError("the number was not given a ballot here")
@@ -303,29 +333,49 @@ def _papers(book: Book, asked: Sequence[str] | None) -> tuple[str, ...]:
     return styles
 
 
+def _slip(book: Book, iin: str, fresh: str, *, keep: bool) -> str:
+    """The slip of this check-in; where it is to be claimed by, one that outlives a cut."""
+    before = book.store.get(_CLAIMING, iin)
+    if before is not None:
+        return str(before["slip"])
+    if keep:
+        with book.changing():
+            book.store.put(_CLAIMING, iin, {"slip": fresh})
+    return fresh
+
+
 def _claims(
-    book: Book, iin: str, certificate: Certificate | None, line: Line | None
+    book: Book, iin: str, certificate: Certificate | None, line: Line | None, slip: str
 ) -> tuple[bool, CheckInRefusedError | None]:
     """Was the line up; and the refusal where another precinct was first."""
     if line is None:
         return False, None
-    place = {"precinct": book.setup.precinct, "book": book.book_id}
+    place = {"precinct": book.setup.precinct, "slip": slip}
     try:
         if certificate is not None:
             other = line.claim("certificate", certificate.number, **place)
             if other is not None:
                 return True, CheckInRefusedError(
                     Refusal.CERTIFICATE_USED,
-                    f"the absentee certificate was used at precinct {other}",
+                    f"the absentee certificate was used at {_place(book, other)}",
                 )
         other = line.claim("voter", iin, **place)
     except LineDownError:
         return False, None
     if other is not None:
         return True, CheckInRefusedError(
-            Refusal.ON_OTHER_LIST, f"this number was given a ballot at precinct {other}"
+            Refusal.ON_OTHER_LIST, f"this number was given a ballot at {_place(book, other)}"
         )
     return True, None
+
+
+def _place(book: Book, precinct: str) -> str:
+    if precinct == book.setup.precinct:
+        return (
+            "this precinct, by another desk or another copy of this book: look at the signature "
+            "on the list"
+        )
+    return f"precinct {precinct}"
 
 
 def _warnings(book: Book, entry: Entry) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """The line to the other precincts, while it is there: who has been given a ballot, which
 certificate was used.
 
-`ClaimRegister` is a simulated central register: a claim is made once, by one book; the same
-book may repeat its own (a retry after a cut). Without the line a book goes on alone, and what
-it could not ask is found by `reconcile` (SEED-01, SEED-05).
+`ClaimRegister` is a simulated central register: a claim is made once, by one check-in, known by
+its random slip; the same one may repeat its own (a retry after a cut), a copy of the book may
+not. Without the line a book goes on alone, and what it could not ask is found by `reconcile`
+(SEED-01, SEED-05).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ class LineDownError(PollbookError):
 
 
 class Line(Protocol):
-    """Claims something for a book; first come, first served."""
+    """Claims something for a check-in; first come, first served."""
 
-    def claim(self, what: str, key: str, *, precinct: str, book: str) -> str | None:
-        """None: it is this book's now (or was). Else the precinct that has it.
+    def claim(self, what: str, key: str, *, precinct: str, slip: str) -> str | None:
+        """None: it is this slip's now (or was). Else the precinct that has it.
 
         Raises:
             LineDownError: nobody answers.
@@ -42,7 +43,7 @@ class ClaimRegister:
         self._path = path
         self._election = election
 
-    def claim(self, what: str, key: str, *, precinct: str, book: str) -> str | None:
+    def claim(self, what: str, key: str, *, precinct: str, slip: str) -> str | None:
         """See `Line`. Durable when it returns."""
         digest = hashlib.sha256(f"{self._election}\0{what}\0{key}".encode()).hexdigest()
         try:
@@ -51,17 +52,17 @@ class ClaimRegister:
                 db.execute("PRAGMA synchronous=EXTRA")
                 db.execute(
                     "CREATE TABLE IF NOT EXISTS claims (digest TEXT PRIMARY KEY, "
-                    "precinct TEXT NOT NULL, book TEXT NOT NULL) STRICT, WITHOUT ROWID"
+                    "precinct TEXT NOT NULL, slip TEXT NOT NULL) STRICT, WITHOUT ROWID"
                 )
                 db.execute(
-                    "INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", (digest, precinct, book)
+                    "INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", (digest, precinct, slip)
                 )
-                owner, its_book = db.execute(
-                    "SELECT precinct, book FROM claims WHERE digest = ?", (digest,)
+                owner, its_slip = db.execute(
+                    "SELECT precinct, slip FROM claims WHERE digest = ?", (digest,)
                 ).fetchone()
         except (sqlite3.Error, OSError) as error:
             raise LineDownError(f"{self._path}: the register does not answer: {error}") from error
         finally:
             if "db" in locals():
                 db.close()
-        return None if its_book == book else str(owner)
+        return None if its_slip == slip else str(owner)

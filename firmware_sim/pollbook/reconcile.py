@@ -6,8 +6,8 @@ merge what other tiers merged. `findings` is a pure function of the merged facts
 
 | kind | two facts that cannot both be right |
 |---|---|
-| `voter_twice` | one number was given ballots by two books |
-| `certificate_twice` | one absentee certificate was used by two books |
+| `voter_twice` | one number was given ballots by two books, or twice by copies of one |
+| `certificate_twice` | one absentee certificate was used by two books, or copies of one |
 | `certificate_unknown` | used, but its home book (which is here) issued none of that number to that voter |
 | `voted_despite_certificate` | given a certificate, yet given ballots without it |
 | `addition_on_other_list` | an addition who stands on another precinct's list |
@@ -30,7 +30,9 @@ from firmware_sim.pollbook.duplicates import Ground, find_duplicates
 from firmware_sim.pollbook.errors import BookError
 from firmware_sim.pollbook.voters import Voter
 
-FORMAT = "ballotbench-pollbook-facts-1"
+FORMAT = "ballotbench-pollbook-facts-2"
+#: Without slips.
+_FORMER = "ballotbench-pollbook-facts-1"
 
 
 class Kind(StrEnum):
@@ -47,7 +49,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Use:
-    """`iin` was given ballots by a book, within `hour`; `certificate` empty if none."""
+    """`iin` was given ballots by a book, within `hour`; `certificate` empty if none. `slip` is
+    the check-in's random id, empty in what former versions wrote."""
 
     book: str
     precinct: str
@@ -61,6 +64,7 @@ class Use:
     channel: str
     certificate: str
     hour: int
+    slip: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -124,7 +128,7 @@ class Facts:
         """What `to_json` gave. Raises BookError: anything else."""
         try:
             value = json.loads(data)
-            if value["format"] != FORMAT:
+            if value["format"] not in (FORMAT, _FORMER):
                 raise ValueError
             facts = cls(
                 value["election"],
@@ -219,10 +223,11 @@ def findings(facts: Facts) -> list[Finding]:
 
 
 def _by_two_books(kind: Kind, groups: Mapping[str, list[Use]]) -> list[Finding]:
+    """Two books, or two copies of one: a book itself gives a number one slip."""
     return [
         Finding(kind, _sides(uses))
         for uses in groups.values()
-        if len({use.book for use in uses}) > 1
+        if len({(use.book, use.slip) for use in uses}) > 1
     ]
 
 
@@ -306,4 +311,5 @@ def _use(place: tuple[str, str], iin: str, fact: Mapping[str, Any]) -> Use:
         fact["channel"],
         fact["certificate"],
         fact["hour"],
+        fact.get("slip", ""),
     )

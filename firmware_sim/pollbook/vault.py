@@ -152,6 +152,7 @@ class Vault:
             BookError: there is a file already, or another process makes it.
             BookKeyError: as `Lock.header`.
         """
+        path = path.resolve()
         key = secrets.token_bytes(_KEY)
         header = lock.header(precinct, key)
         holding = _hold(path)
@@ -168,6 +169,8 @@ class Vault:
             BookKeyError: a wrong PIN.
             BookError: no pollbook, one of a former version, in use, or damaged.
         """
+        # One file has one lock, and stays where it is, by whatever link it is reached.
+        path = path.resolve()
         read_header(path)
         with ExitStack() as held_now:
             held_now.enter_context(_hold(path))
@@ -293,8 +296,9 @@ def _parts(path: Path, data: bytes) -> tuple[Header, bytes, bytes]:
     """Header, its bytes, and the rest."""
     if data.startswith(PLAIN_MAGIC):
         raise BookError(
-            f"{path}: is not encrypted (a pollbook of a former version); encrypt it with "
-            f"`ballotbench pollbook lock {path}`"
+            f"{path}: is not encrypted. If it is a pollbook of a former version, encrypt it with "
+            f"`ballotbench pollbook lock {path}`; if this precinct's was encrypted before, this is "
+            "another file put in its place: keep it as evidence and go on with the printed list"
         )
     if not data.startswith(MAGIC):
         raise BookError(f"{path}: is not a pollbook; give another file")

@@ -254,15 +254,58 @@ def test_the_line_finds_double_use_while_it_is_up(tmp_path: Path, keys: Keys) ->
     ):
         assert check_in(one, visit(both), line=line).online
         assert refused(two, visit(both), line=line) is Refusal.ON_OTHER_LIST
-        # A retry after a cut: the claim is this book's own.
+        # A retry after a cut: the claim is this check-in's own.
         again = person(10)
-        line.claim("voter", again.iin, precinct="P-1", book=one.book_id)
+        with pytest.raises(KeyboardInterrupt):
+            check_in(one, visit(again), line=_CutAfterClaim(line))
         assert check_in(one, visit(again), line=line).online
         # Without the line the check-in goes on, and says so.
         down = ClaimRegister(tmp_path / "no" / "such" / "place", election=ELECTION)
         assert not check_in(one, visit(person(11)), line=down).online
         assert control_sums(one)["offline"] == 1
     assert stat.S_IMODE((tmp_path / "line").stat().st_mode) == 0o600
+
+
+class _CutAfterClaim:
+    """A line that takes the claim down; the desk is cut before it hears so."""
+
+    def __init__(self, line: ClaimRegister) -> None:
+        self._line = line
+
+    def claim(self, what: str, key: str, *, precinct: str, slip: str) -> str | None:
+        self._line.claim(what, key, precinct=precinct, slip=slip)
+        raise KeyboardInterrupt
+
+
+def test_the_line_refuses_a_voter_at_a_copy_of_the_book(tmp_path: Path) -> None:
+    line = ClaimRegister(tmp_path / "line", election=ELECTION)
+    book(tmp_path / "one", people(5)).store.close()
+    morning = (tmp_path / "one").read_bytes()
+    with Book.open(tmp_path / "one", UNLOCK) as one:
+        check_in(one, visit(person(1)), line=line)
+    (tmp_path / "one").write_bytes(morning)  # the backup is put back
+    with Book.open(tmp_path / "one", UNLOCK) as back:
+        with pytest.raises(CheckInRefusedError, match="another copy of this book") as caught:
+            check_in(back, visit(person(1)), line=line)
+        assert caught.value.refusal is Refusal.ON_OTHER_LIST
+        assert check_in(back, visit(person(2)), line=line).online
+
+
+def test_no_certificate_for_who_was_given_ballots(tmp_path: Path, keys: Keys) -> None:
+    """Handed in at home and asked for again, it would be good elsewhere."""
+    voter, sign = person(1), keys.signer("book-1").sign
+    with book(tmp_path / "one", people(5)) as home:
+        certificate = home.issue_certificate(voter.iin, sign, at=BEFORE)
+        check_in(home, visit(voter, certificate=certificate), verify=keys.verify)
+        with pytest.raises(RequestError, match="given ballots"):
+            home.issue_certificate(voter.iin, sign, at=MORNING)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_spoiled_ballot_is_replaced_on_the_day_only(ten: Book, days: int) -> None:
+    check_in(ten, visit(person(1)))
+    with pytest.raises(RequestError, match="election day"):
+        replace_ballot(ten, person(1).iin, "list", by=MEMBER, at=MORNING + timedelta(days=days))
 
 
 # --- requests ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,7 @@ from tests.firmware_sim.pollbook_world import (
     BEFORE,
     ELECTION,
     MORNING,
+    UNLOCK,
     Keys,
     book,
     people,
@@ -41,14 +43,15 @@ from tests.firmware_sim.pollbook_world import (
 books = st.sampled_from([("b1", "P-1"), ("b2", "P-2"), ("b3", "P-3")])
 numbers = st.sampled_from([person(n).iin for n in range(4)])
 uses = st.builds(
-    lambda place, iin, channel, certificate, hour: Use(
-        *place, iin, "Серік", "Асқар", "", "1979-10-28", "P-1", 1, channel, certificate, hour
+    lambda place, iin, channel, certificate, hour, slip: Use(
+        *place, iin, "Серік", "Асқар", "", "1979-10-28", "P-1", 1, channel, certificate, hour, slip
     ),
     books,
     numbers,
     st.sampled_from(["list", "added", "certificate"]),
     st.sampled_from(["", "111", "222"]),
     st.integers(7, 19),
+    st.sampled_from(["", "0a", "0b"]),
 )
 listed = st.builds(
     lambda place, iin, entry, kind, gone: Listed(*place, iin, entry, "Серік Асқар", kind, gone),
@@ -192,3 +195,32 @@ def test_the_report_names_sides_for_officials_and_counts_for_observers(day: list
     assert "One number was given ballots twice" in public
     assert person(1).name not in public
     assert person(1).iin[-4:] not in public
+
+
+# --- one book, copied --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=2)])
+def test_a_voter_at_two_copies_of_one_book_is_found(tmp_path: Path, later: timedelta) -> None:
+    """A second desk by a copied file, or a backup put back: nothing else tells the two apart."""
+    book(tmp_path / "one", people(10)).store.close()
+    (tmp_path / "copy").write_bytes((tmp_path / "one").read_bytes())
+    made = []
+    for name, at in (("one", MORNING), ("copy", MORNING + later)):
+        with Book.open(tmp_path / name, UNLOCK) as desk:
+            check_in(desk, visit(person(1), at=at))
+            made.append(facts_of(desk))
+    # The same book read twice is no finding; two that differ are.
+    assert findings(merge([made[0], made[0]])) == []
+    [found] = findings(merge(made))
+    assert (found.kind, len(found.sides)) == (Kind.VOTER_TWICE, 2)
+    assert findings(merge(Facts.from_json(json.dumps(f.to_json()).encode(), "f") for f in made))
+
+
+def test_facts_of_the_former_form_are_read(tmp_path: Path) -> None:
+    with book(tmp_path / "one", people(3)) as desk:
+        check_in(desk, visit(person(1)))
+        value = facts_of(desk).to_json()
+    value |= {"format": "ballotbench-pollbook-facts-1", "uses": [r[:-1] for r in value["uses"]]}
+    [use] = Facts.from_json(json.dumps(value).encode(), "former").uses
+    assert (use.iin, use.slip) == (person(1).iin, "")

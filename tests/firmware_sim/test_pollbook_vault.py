@@ -17,6 +17,7 @@ from firmware_sim.pollbook.errors import BookError, BookKeyError
 from firmware_sim.pollbook.plain import encrypt_plain
 from firmware_sim.pollbook.store import Store
 from firmware_sim.pollbook.vault import Lock, Vault, by_key, by_pin, read_header
+from tests.firmware_sim import disks
 from tests.firmware_sim.pollbook_world import (
     BEFORE,
     LOCK,
@@ -148,7 +149,7 @@ def test_an_unencrypted_book_is_refused_in_words_and_encrypted_in_its_place(
         check_in(opened, visit(person(1)))
     path.write_bytes(image(made))
     path.chmod(0o644)
-    with pytest.raises(BookError, match=r"not encrypted .*ballotbench pollbook lock .*p1\.book"):
+    with pytest.raises(BookError, match=r"not encrypted.*ballotbench pollbook lock .*p1\.book"):
         Book.open(path, UNLOCK)
     kept = tmp_path / "kept"
     os.link(path, kept)
@@ -182,3 +183,40 @@ def test_a_store_that_cannot_be_opened_lets_the_file_go(tmp_path: Path) -> None:
         Store(vault, b"no database")
     with closing(Vault.create(path, LOCK, "P-1")):
         pass
+
+
+def test_another_name_of_the_file_is_the_same_book(tmp_path: Path) -> None:
+    """By a link two desks would each hold a lock of their own, and the link become a copy."""
+    (tmp_path / "elsewhere").mkdir()
+    path, link = tmp_path / "one.book", tmp_path / "elsewhere" / "link.book"
+    book(path, people(5)).store.close()
+    link.symlink_to(path)
+    with Book.open(link, UNLOCK) as opened:
+        with pytest.raises(BookError, match="in use"):
+            Book.open(path, UNLOCK)
+        check_in(opened, visit(person(1)))
+    assert link.is_symlink()
+    with Book.open(path, UNLOCK) as opened:
+        assert [iin for iin, _ in opened.roll()] == [person(1).iin]
+
+
+@pytest.mark.parametrize("kind", disks.KINDS)
+def test_a_full_disk_hands_out_no_ballot_and_loses_nobody(tmp_path: Path, kind: str) -> None:
+    with disks.small_disk(kind, tmp_path, kib=2048) as place:
+        path = place / "full.book"
+        with book(path, people(30)) as opened:
+            check_in(opened, visit(person(1)))
+        before = path.read_bytes()
+        filler = disks.fill(place, leave=8192)
+        opened = Book.open(path, UNLOCK)
+        with pytest.raises(BookError, match="cannot be written: No space left"):
+            check_in(opened, visit(person(2)))
+        # What is in memory is not what is on the disk: this book is over.
+        with pytest.raises(BookError, match="open it again"):
+            check_in(opened, visit(person(3)))
+        assert path.read_bytes() == before
+        filler.unlink()
+        with Book.open(path, UNLOCK) as opened:
+            assert [iin for iin, _ in opened.roll()] == [person(1).iin]
+            check_in(opened, visit(person(2)))
+        assert not [each.name for each in place.iterdir() if each.name.endswith(".new")]
