@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +26,11 @@ from election.definition import load_election
 from election.profile import load_profile
 from firmware_sim.device import DeviceSetup, PrecinctDevice
 from firmware_sim.device_keys import load_signer
+from firmware_sim.errors import FirmwareError
 from firmware_sim.journal import Journal
-from firmware_sim.people import OpenSlot, PeopleRegister
+from firmware_sim.people import OpenSlot, PeopleError, PeopleRegister
 from firmware_sim.reading import ScannerSheetReader, SheetReaderLike
+from firmware_sim.states import DeviceState
 from firmware_sim.voter import Question, VoterChoice
 from hardware.interface import Feeder, FeederStatus, HeldSheet
 from hardware.tape_format import TAPES
@@ -72,9 +74,15 @@ class DeviceOptions:
         """Those named, their PINs checked; nobody where the keys have no register.
 
         Raises:
-            ConsoleError, PeopleError: someone is not who they say.
+            ConsoleError, PeopleError: someone is not who they say; the log has that a PIN was
+                refused.
         """
-        return present(self.keys, self.officers, self.pin_file, precinct=self.precinct)
+        try:
+            return present(self.keys, self.officers, self.pin_file, precinct=self.precinct)
+        except PeopleError as error:
+            if error.left is not None and self.journal.exists():
+                note_refused_pin(self.journal, self.second_journal, error.left)
+            raise
 
     def setup(self, people: Sequence[OpenSlot]) -> DeviceSetup:
         """Definition, rules, key and what is replaced; checked against each other.
@@ -97,6 +105,15 @@ class DeviceOptions:
         setup = with_replacement(setup, self.keys, self.journal, self.replaces, self.replaces_box)
         setup.check()
         return setup
+
+
+def note_refused_pin(path: Path, second: Path | None, left: int) -> None:
+    """Put it into the log of a device that is configured: how many tries are left, not whose."""
+    # Who may not act is refused all the same where the log cannot be written now.
+    with suppress(FirmwareError), Journal(path, second) as journal:
+        state = journal.state().get("state", DeviceState.UNCONFIGURED)
+        if state not in (DeviceState.UNCONFIGURED, DeviceState.SEALED):
+            journal.log("pin_refused", {"left": left, "by": "device"}, at=datetime.now(UTC))
 
 
 @contextmanager
@@ -145,6 +162,7 @@ def open_device(
             feeder = DeadScanner(error)
         try:
             printer = open_printer(options.printer, TAPES[options.tape_width])
+            register = PeopleRegister.of(options.keys)
             with closing(printer), watching(options.sensors, options.ups) as watched:
                 yield PrecinctDevice(
                     setup,
@@ -154,7 +172,8 @@ def open_device(
                     printer=watch.timed(printer, "printing"),
                     clock=lambda: datetime.now(UTC),
                     randomness=secrets.token_bytes,
-                    people_identified=PeopleRegister.of(options.keys) is not None,
+                    people_identified=register is not None,
+                    people_version=0 if register is None else register.version,
                     voter=TerminalVoter() if options.ask_voter else None,
                     sensors=watched.sensors,
                     power=watched.power,

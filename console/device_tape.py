@@ -84,12 +84,14 @@ def tape(
     for path in (png, pdf):
         if path is not None:
             check_free(path)
+    register = PeopleRegister.of(keys)
     with Journal(journal) as opened:
         ledger = Ledger(
             setup,
             opened,
             lambda: datetime.now(UTC),
-            people_identified=PeopleRegister.of(keys) is not None,
+            people_identified=register is not None,
+            people_version=0 if register is None else register.version,
         )
         printer = TapePrinter(ledger, ReceiptPrinter(io.BytesIO(), paper))
         made = Results(ledger, printer, secrets.token_bytes).tape()

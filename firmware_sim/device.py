@@ -73,6 +73,7 @@ class PrecinctDevice:
         clock: Callable[[], datetime],
         randomness: Callable[[int], bytes],
         people_identified: bool = False,
+        people_version: int = 0,
         voter: Voter | None = None,
         sensors: Sensors | None = None,
         power: Callable[[], PowerProbe] = probe_power,
@@ -87,6 +88,8 @@ class PrecinctDevice:
             clock: gives the time, timezone-aware.
             randomness: gives n unpredictable bytes (`secrets.token_bytes`).
             people_identified: those `present` have proved who they are.
+            people_version: by which list of the register of people; an older one is refused
+                from then on, and so is none.
             voter: the voter's screen; None: sheets to look at again are returned.
             sensors: what watches power, seals and storage.
             power: mains and charge, for the readiness report.
@@ -106,6 +109,7 @@ class PrecinctDevice:
             journal,
             clock,
             people_identified=people_identified,
+            people_version=people_version,
             sensors=sensors,
             medium=medium,
         )

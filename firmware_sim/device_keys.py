@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware_sim.authority import certify_device, issue_device, prepare_issue
 from firmware_sim.certificates import Purpose
-from firmware_sim.errors import KeyFileError
+from firmware_sim.chain import ChainTrust
+from firmware_sim.errors import KeyFileError, SignatureError
 from firmware_sim.hsm import (
     TokenKey,
     certificate_request,
@@ -29,9 +30,20 @@ from firmware_sim.hsm import (
     open_token,
     requested_key,
 )
-from firmware_sim.keyfiles import DevicePaths, device_paths, identity_of, load_chain
+from firmware_sim.keyfiles import (
+    DevicePaths,
+    authority_paths,
+    checked_root,
+    device_paths,
+    identity_of,
+    load_chain,
+    read_file,
+)
 from firmware_sim.people import OpenSlot, PeopleRegister
 from firmware_sim.trust import DeviceSigner, load_second
+
+#: How a key begins that a passphrase protects (RFC 7468, 11).
+_SEALED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ def issue(
             passphrase=passphrase,
             region=region,
             purpose=purpose,
+            people=register is not None,
         )
         secret: bytes | None = token.pin.encode()
     else:
@@ -112,9 +125,11 @@ def load_signer(
 
     Raises:
         KeyFileError, PeopleError: a file is missing or unreadable, files do not belong
-            together, or nobody opens the key.
+            together, the register of people that the key was made under is not there or is
+            another authority's, or nobody opens the key.
     """
     paths = device_paths(directory, device_id)
+    _check_register(directory, device_id, paths)
     secret = _secret(directory, device_id, opened, given=token_pin is not None)
     if not paths.token.exists():
         return DeviceSigner.load(directory, device_id, passphrase=secret)
@@ -125,6 +140,33 @@ def load_signer(
             "or BALLOTBENCH_TOKEN_PIN)"
         )
     return _from_token(paths, pin)
+
+
+def _check_register(directory: Path, device_id: str, paths: DevicePaths) -> None:
+    """A register that was taken away, or brought along with an authority of its own, would let
+    anyone act in the officials' place."""
+    register = PeopleRegister.of(directory)
+    if register is None:
+        made_under = (
+            TokenKey.load(paths.token).people
+            if paths.token.exists()
+            else paths.key.exists() and _SEALED in read_file(paths.key)
+        )
+        if made_under:
+            raise KeyFileError(
+                f"{directory}: people.json is not there, but the key of device {device_id} was "
+                "made for the officials in it: it was taken away. Put the authority's back; until "
+                "then nobody can act"
+            )
+        return
+    root = checked_root(authority_paths(directory).certificate)
+    try:
+        ChainTrust(root, {}, complete=False).check_issued(load_chain(paths.certificate))
+    except SignatureError as error:
+        raise KeyFileError(
+            f"{paths.certificate}: is not of this authority ({error.detail}), whose people.json "
+            "lies beside it: one of them was put here by someone else"
+        ) from error
 
 
 def _from_token(paths: DevicePaths, pin: str) -> DeviceSigner:
@@ -167,6 +209,7 @@ def _issue_in_token(
     passphrase: bytes | None,
     region: str | None,
     purpose: Purpose,
+    people: bool,
 ) -> DevicePaths:
     issuer = prepare_issue(directory, device_id, precinct_id, region, passphrase)
     # A token may still hold a former key of this device: each has a name of its own.
@@ -189,7 +232,7 @@ def _issue_in_token(
         second_passphrase=second,
     )
     descriptor = TokenKey(
-        module=place.module, token=place.token, key=label, mldsa_passphrase=hidden
+        module=place.module, token=place.token, key=label, mldsa_passphrase=hidden, people=people
     )
     descriptor.write(paths.token)
     return paths

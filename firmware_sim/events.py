@@ -74,6 +74,8 @@ EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
         "readiness_failed": _failed(_SETUP, "Readiness report before the day: not ready"),
         "zero_tape_printed": _done(_SETUP, "Zero tape printed"),
         "zero_tape_signed": _done(_SETUP, "Zero tape signed by the commission"),
+        # People. Never who.
+        "pin_refused": _failed(EventType.PEOPLE, "PIN of an official was refused", _WARNING),
         # The polls.
         "polls_opened": _done(_POLLS, "Polls opened"),
         "polls_paused": _done(_POLLS, "Polls paused"),

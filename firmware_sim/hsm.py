@@ -35,7 +35,8 @@ _BLOCK = 16
 
 
 class TokenKey(BaseModel):
-    """`devices/ID.p11`: which module, token and key; `mldsa_passphrase` is hexadecimal."""
+    """`devices/ID.p11`: which module, token and key; `mldsa_passphrase` is hexadecimal; `people`:
+    it was made where people are registered, and is used where they are only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +45,7 @@ class TokenKey(BaseModel):
     token: str
     key: str
     mldsa_passphrase: str = Field(pattern=r"^([0-9a-f]{2}){32,}$")
+    people: bool = False
 
     @classmethod
     def load(cls, path: Path) -> TokenKey:

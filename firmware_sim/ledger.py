@@ -35,6 +35,30 @@ UNIDENTIFIED = "unidentified"
 _NEW = DeviceState.UNCONFIGURED.value
 
 
+#: Where the state document says which register of people its day was worked under.
+PEOPLE = "people_version"
+
+
+def check_people(document: Mapping[str, Any], *, identified: bool, version: int) -> None:
+    """A day that people worked who proved who they are goes on with such people only.
+
+    Raises:
+        StateError: the register is not there, or an older one was put in its place.
+    """
+    seen = document.get(PEOPLE, 0)
+    if seen and not identified:
+        raise StateError(
+            "this journal's day is worked by people who prove who they are, but the keys have no "
+            "register of people: people.json was taken away. Put the authority's back; without it "
+            "nobody can act"
+        )
+    if identified and version < seen:
+        raise StateError(
+            f"the register of people is older (list {version}) than the one that this journal has "
+            f"seen (list {seen}): people.json was put back. Give the authority's newest"
+        )
+
+
 class Medium(Protocol):
     """A second place that follows the journal, commit by commit (a removable medium):
     `firmware_sim.medium.ContinuousExport`."""
@@ -67,13 +91,15 @@ class Ledger:
         clock: Callable[[], datetime],
         *,
         people_identified: bool,
+        people_version: int = 0,
         sensors: Sensors | None = None,
         medium: Medium | None = None,
     ) -> None:
         """Take up the journal's state; a new journal is that of an unconfigured device.
 
         Raises:
-            StateError: the journal belongs to another election, precinct or device.
+            StateError: the journal belongs to another election, precinct or device; or it was
+                worked by registered people, and the register is not there or is an older one.
             JournalError: the log's checkpoints are not this device's.
             MediumError: the medium is another's, cannot be written, or is ahead of the journal.
         """
@@ -81,11 +107,13 @@ class Ledger:
         self.journal = journal
         self._clock = clock
         self.people_identified = people_identified
+        self._people_version = people_version
         self._sensors = sensors
         self._medium = medium
         self.document: dict[str, Any] = journal.state()
         if self.document:
             setup.check_binding(self.document)
+            check_people(self.document, identified=people_identified, version=people_version)
         else:
             self.document = setup.fresh_state()
         self._log = LogSigner(journal, setup.signer, setup.binding())
@@ -195,11 +223,16 @@ class Ledger:
         self.follow()
 
     def stamped(self, document: dict[str, Any], now: datetime) -> dict[str, Any]:
-        """The document with the time it is written at, unless the clock is lost."""
+        """The document with the time it is written at, unless the clock is lost, and the newest
+        register of people it was worked under, if any."""
+        if self._people_version:
+            document = {**document, PEOPLE: self._people_version}
         return document if self.clock_is_lost() else {**document, "clock": utc_text(now)}
 
     def reset(self, document: dict[str, Any], kind: str, detail: Detail) -> None:
         """Replace the whole state document and drop every record, in one transaction."""
+        if PEOPLE in self.document:
+            document = {**document, PEOPLE: self.document[PEOPLE]}
         now = self.now()
         self.journal.clear_records(document, at=now, kind=kind, detail=detail)
         self.document = document

@@ -11,7 +11,8 @@
    PIN of one of them there is no signature. Observers and technicians hold none.
 
 The file also has a check sum over everything, against damage. Whoever can write the file can
-put back an older one, with its counts: what that gives is in docs/keys.md.
+put back an older one: a device refuses one with an older list than it has seen
+(`firmware_sim.ledger`), not older counts of the same list (docs/keys.md).
 """
 
 from __future__ import annotations
@@ -142,6 +143,11 @@ class PeopleRegister:
             return None
         register.read()
         return register
+
+    @property
+    def version(self) -> int:
+        """The number of the signed list; it rises with each. Raises PeopleError."""
+        return self.read().members.version
 
     @property
     def path(self) -> Path:

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -30,6 +30,8 @@ from console.dre.officers import NotProvedError, Officers
 from console.dre.pages import Pages
 from firmware_sim.dre import Session, Stage, Station
 from firmware_sim.errors import FirmwareError
+from firmware_sim.roles import Person
+from firmware_sim.states import DeviceState
 from hardware.errors import HardwareError
 
 FILES = Path(__file__).with_name("templates")
@@ -124,7 +126,7 @@ class Screen:
             self._tokens.next_step(OFFICER)
             with self._told(to_officers=True):
                 self.pages.check_officers_turn()
-                self.pages.officer_act(form, self._officers.prove(form))
+                self.pages.officer_act(form, self._prove(form))
         return RedirectResponse(OFFICER, status_code=303)
 
     async def stage(self, request: Request) -> Response:
@@ -173,6 +175,17 @@ class Screen:
             return {}, Age.FOREIGN
         self._look()
         return form, self._tokens.age(page, form.get("csrf", [""])[0])
+
+    def _prove(self, form: Form) -> Sequence[Person]:
+        """Those who act; the log has each PIN that was refused, never whose."""
+        try:
+            return self._officers.prove(form)
+        except NotProvedError as error:
+            device = self.station.device
+            writes = device.state not in (DeviceState.UNCONFIGURED, DeviceState.SEALED)
+            if error.was_tried and writes:
+                device.note("pin_refused", {"left": error.left, "by": "device"})
+            raise
 
     @contextlib.contextmanager
     def _told(self, *, to_officers: bool = False) -> Iterator[None]:

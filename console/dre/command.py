@@ -171,6 +171,7 @@ def dre(
             clock=lambda: datetime.now(UTC),
             randomness=secrets.token_bytes,
             people_identified=register is not None,
+            people_version=0 if register is None else register.version,
             voter=Informed(),
             sensors=watched.sensors,
             power=watched.power,

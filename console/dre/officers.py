@@ -32,6 +32,11 @@ class NotProvedError(Exception):
         self.left = left
         super().__init__(key)
 
+    @property
+    def was_tried(self) -> bool:
+        """Was it a PIN or code that was refused, and not a form that was filled in badly?"""
+        return self.key in ("wrong_pin", "wrong_officer", "locked")
+
 
 class Officers(Protocol):
     """Who may use the officers' page."""

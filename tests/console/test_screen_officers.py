@@ -97,7 +97,9 @@ def test_people_prove_who_they_are_for_each_act_and_the_log_has_roles_only(
     with Journal(tmp_path / "j.sqlite") as journal:
         by = {event.kind: event.detail.get("by") for event in journal.events()}
         text = json.dumps([event.detail for event in journal.events()])
+        refused = [e.detail["left"] for e in journal.events() if e.kind == "pin_refused"]
     assert by["ballot_code_made"] == "secretary"
+    assert refused == [4, 4, 3, 2, 1, 0, 0]
     assert by["polls_opened"] == by["polls_closed"] == "chair+secretary"
     assert by["polls_reopened"] == "chair+technician"
     assert not [person for person in PINS if person in text]
