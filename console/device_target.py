@@ -28,9 +28,6 @@ def check_distinct(given: Mapping[str, Path | None]) -> None:
         BadParameter: two of them are the same.
         ConsoleError: tapes would be printed into a journal, pollbook, package or key.
     """
-    printer = given.get("--printer")
-    if printer is not None and printer.is_file():
-        check_free(printer, "--printer")
     names: dict[Path, str] = {}
     for name, path in given.items():
         if path is None:
@@ -38,6 +35,9 @@ def check_distinct(given: Mapping[str, Path | None]) -> None:
         first = names.setdefault(path.absolute().resolve(), name)
         if first != name:
             raise typer.BadParameter(f"is the same file as {first}: {path}", param_hint=name)
+    printer = given.get("--printer")
+    if printer is not None and printer.is_file():
+        check_free(printer, "--printer")
 
 
 def check_target(path: Path, *, precinct_id: str, device_id: str, overwrite: bool) -> None:

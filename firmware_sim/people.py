@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from firmware_sim import slots
 from firmware_sim.errors import FirmwareError, SignatureError
+from firmware_sim.file_lock import FileInUseError, held
 from firmware_sim.issuing import open_authority
 from firmware_sim.keyfiles import (
     authority_paths,
@@ -47,6 +48,8 @@ REGISTER = "people.json"
 FORMAT = "ballotbench-people/1"
 #: Wrong PINs, one after the other, until a person is locked.
 MAX_WRONG = 5
+#: Seconds to wait for another process that tries a PIN.
+WAIT_S = 60.0
 
 #: To whose slots the keys of devices are sealed: officials, never the contractor (NVT-12).
 KEY_HOLDERS = frozenset({Role.CHAIR, Role.SECRETARY, Role.MEMBER})
@@ -427,9 +430,11 @@ class PeopleRegister:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One process at a time: tries made side by side would be counted once."""
-        with self.path.with_suffix(".lock").open("wb") as file:
-            _lock(file.fileno())
-            yield
+        try:
+            with held(self.path.with_suffix(".lock"), wait_s=WAIT_S):
+                yield
+        except FileInUseError as error:
+            raise PeopleError(f"{self.path}: is in use by another process; try again") from error
 
 
 def identify(register: PeopleRegister, credentials: Sequence[Credential]) -> list[Person]:
@@ -488,16 +493,3 @@ def _signed(members: Members) -> bytes:
 def _sum(document: Document) -> str:
     rest = document.model_dump(mode="json", exclude={"sha256"})
     return hashlib.sha256(rfc8785.dumps(rest)).hexdigest()
-
-
-def _file_lock() -> Callable[[int], object]:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        return lambda handle: msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-    return lambda handle: fcntl.flock(handle, fcntl.LOCK_EX)
-
-
-_lock = _file_lock()
