@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import os
 import select
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import serial
 
@@ -54,6 +55,7 @@ class SerialStream:
         baudrate: int = DEFAULT_BAUD,
         write_timeout_s: float = 5.0,
         lister: Lister | None = None,
+        framing: Mapping[str, Any] | None = None,
     ) -> None:
         """Open the port for this program alone and drop what lay unread in it.
 
@@ -62,6 +64,8 @@ class SerialStream:
             baudrate: the speed where the port says none.
             write_timeout_s: a write that cannot go out breaks the link after so long.
             lister: asks the system for its USB ports.
+            framing: pyserial's `bytesize`, `parity`, `stopbits`, `rtscts`, `xonxoff` where they
+                are not 8-N-1 without flow control; the port's own `rtscts=1` goes before.
 
         Raises:
             LinkError: there is no such port, or it cannot be opened.
@@ -73,7 +77,7 @@ class SerialStream:
             self._port = serial.serial_for_url(
                 url,
                 baudrate=self.baudrate,
-                rtscts=address.rtscts,
+                **{**(framing or {}), **({"rtscts": True} if address.rtscts else {})},
                 timeout=_SLICE_S,
                 exclusive=True,
                 do_not_open=True,

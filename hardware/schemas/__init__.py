@@ -9,15 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from election.schemas import DIALECT, schema_text
 from hardware.faults.model import Scenario
+from hardware.marksense.model import MarkSenseProfile
 
 DIRECTORY = Path(__file__).parent
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """File name to schema."""
-    models = {"faults.schema.json": (Scenario, "Ballotbench fault scenario (TOML)")}
+    models: dict[str, tuple[type[BaseModel], str]] = {
+        "faults.schema.json": (Scenario, "Ballotbench fault scenario (TOML)"),
+        "mark-sense.schema.json": (MarkSenseProfile, "Ballotbench mark-sense profile (TOML)"),
+    }
     return {
         name: {"$schema": DIALECT, **model.model_json_schema(), "title": title}
         for name, (model, title) in models.items()

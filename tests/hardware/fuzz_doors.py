@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpcore
@@ -18,9 +19,11 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from hardware import address, escl, messages, recording, sane, watched
+from hardware import address, escl, marksense, messages, recording, sane, watched
 from hardware.errors import HardwareError
 from hardware.framing import Frame, decode_frame
+from hardware.marksense.grammar import framed, sheet_text
+from hardware.marksense.loading import BUILT_IN
 from hardware.replay import Replay
 from hardware.simulated.escl import EsclSimulator
 
@@ -177,6 +180,94 @@ def _scanimage(data: bytes) -> None:
     sane.check_end("test", len(data) % 2, lines, len(lines))
 
 
+_READERS = tuple(map(marksense.load_profile, ("sekonic-sr-430", "generic-ascii")))
+
+
+class _Talk:
+    """A line on which these bytes come, a line at each read, whatever is asked."""
+
+    baudrate = 9600
+
+    def __init__(self, data: bytes) -> None:
+        self._lines = re.findall(rb"[^\x03\n]*[\x03\n]|[^\x03\n]+", data)[::-1]
+
+    def write(self, data: bytes) -> None:
+        return
+
+    def read(self, timeout_s: float) -> bytes:
+        # Nothing unasked, so that answers reach their questions.
+        return self._lines.pop() if timeout_s and self._lines else b""
+
+    def close(self) -> None:
+        return
+
+
+def _mark_lines(data: bytes) -> None:
+    """Every line of both profiles; the last refusal is the door's."""
+    refusal: HardwareError | None = None
+    for profile in _READERS:
+        splitter = marksense.LineSplitter(profile)
+        for raw in splitter.feed(data):
+            try:
+                marksense.parse_line(profile, raw)
+                refusal = None
+            except HardwareError as error:
+                refusal = error
+        assert splitter.held <= 20_000
+    if refusal is not None:
+        raise refusal
+
+
+def _mark_reader(data: bytes) -> None:
+    """Whole readers that answer so, three sheets each; refused where both refuse."""
+    refusals = []
+    for profile in _READERS:
+        driver = marksense.SerialMarkReader(partial(_Talk, data), profile)
+        try:
+            for _ in range(3):
+                sheet = driver.feed()
+                if sheet is None:
+                    break
+                assert sheet.levels.max(initial=0) <= profile.levels.most
+        except HardwareError as error:
+            refusals.append(error)
+        assert len(driver.events()) <= 100
+    if len(refusals) == len(_READERS):
+        raise refusals[-1]
+
+
+def _mark_seeds() -> tuple[bytes, ...]:
+    rng = np.random.default_rng(4)
+    sekonic, generic = _READERS
+    talks = []
+    for profile in _READERS:
+        shape = (profile.sheet.columns, profile.sheet.lines)
+        words = {reply.means: framed(profile, reply.text.encode()) for reply in profile.reply}
+        words.setdefault(marksense.Meaning.NOTHING, b"")
+        lines = []
+        for number in (1, 2):
+            levels = (rng.random(shape) < 0.02) * rng.integers(1, profile.levels.most, shape)
+            text = sheet_text(profile, levels.astype(np.uint8), number)
+            lines.append(framed(profile, text))
+        talks.append((words, lines))
+    (said, one), (told, two) = talks
+    ok, empty = said[marksense.Meaning.OK], said[marksense.Meaning.EMPTY]
+    good, end = told[marksense.Meaning.OK], told[marksense.Meaning.EMPTY]
+    none = told[marksense.Meaning.NOTHING]
+    assert sekonic.line.repeat == 2
+    assert generic.line.repeat == 1
+    return (
+        ok + one[0] * 2 + ok + one[1] * 2 + empty * 2,
+        ok + one[0] * 2 + empty * 3,
+        good + none + two[0] + two[1] + end,
+        good + none + end * 3,
+    )
+
+
+def _mark_profile(data: bytes) -> None:
+    marksense.parse_profile(data.decode("utf-8", "replace"))
+
+
 def _pictures() -> tuple[bytes, ...]:
     noise = np.random.default_rng(1).integers(0, 256, (12, 16), np.uint8)
     files = []
@@ -242,6 +333,29 @@ DOORS = (
         (b"9" * 5000, b"\t", b"\n", b"\r", b"\xff", b"scanimage:", b"(scanner status = ",
          "٣".encode(), b"Batch terminated"),
         share=15,
+    ),
+    Door(
+        "mark-sense lines",
+        _mark_lines,
+        _mark_seeds(),
+        (b"\x02", b"\x03", b"\r", b"\r\n", b"\n", b"0" * 3000, b" \r" * 300, b"9@", b"#", b"/",
+         b"\xff", b"\0", b"P", b"B"),
+        share=10,
+    ),
+    Door(
+        "mark-sense reader",
+        _mark_reader,
+        _mark_seeds(),
+        (b"\x02", b"\x03", b"\x020\x03", b"\x02B\x03", b"\x02P\x03", b"\r\n", b"9@", b"\xff"),
+        share=2,
+    ),
+    Door(
+        "mark-sense profiles",
+        _mark_profile,
+        tuple(path.read_bytes() for path in sorted(BUILT_IN.glob("*.toml"))),
+        (b'"', b"[", b"]", b"=", b"\n", b"[[reply]]\n", b"[map]\n", b"1e999", b"9" * 5000,
+         b"[" * 200, b"{", b"}", b"'''", b"\xff", b"inf", b"1979-05-27", b"true"),
+        share=1,
     ),
     Door(
         "watched files",
