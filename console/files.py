@@ -49,13 +49,18 @@ def replace_text(path: Path, text: str) -> None:
 
 def replace_private(path: Path, text: str) -> None:
     """As `replace_text`, readable by its owner only (mode 0600): for personal data."""
+    replace_private_bytes(path, text.encode("utf-8"))
+
+
+def replace_private_bytes(path: Path, data: bytes) -> None:
+    """The same with bytes."""
     check_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
     part.replace(path)
 
 

@@ -25,8 +25,8 @@ from hardware.stream import ByteStream, SerialStream
 
 #: Speed of readers as they leave the factory, baud.
 BARCODE_BAUD = 9600
-#: The longest code in use (PDF417) has some 1,850 characters.
-MAX_SCAN = 4096
+#: The longest code in use is a QR code of 4,296 characters (ISO/IEC 18004, 40-L).
+MAX_SCAN = 4400
 #: A line that does not go on for so long is a half one, s; at 300 baud a byte takes 0.03 s.
 HALF_S = 0.5
 #: The same code within so long is the same scan, s.

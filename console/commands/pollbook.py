@@ -12,9 +12,16 @@ import numpy as np
 import typer
 
 from console.common import emit_json, stdout
-from console.files import check_free, replace_bytes, replace_private, replace_text
+from console.files import (
+    check_free,
+    replace_bytes,
+    replace_private,
+    replace_private_bytes,
+    replace_text,
+)
 from console.officers import PinFileOption
 from console.pollbook import lock_command, reports, requests
+from console.pollbook.certificate_picture import certificate_picture
 from console.pollbook.locking import Opener, PeopleKeys, new_lock, unlocked
 from console.pollbook.options import (
     AsJson,
@@ -31,11 +38,11 @@ from console.pollbook.options import (
     moment_of,
     problem_row,
     say,
-    shown_document,
     styles_received,
     typed_line,
 )
 from console.pollbook.options import verify as trusted
+from console.pollbook.scanned import Barcode, Wait, papers
 from election.definition import load_election
 from firmware_sim.pollbook import biometrics, checkin, closing
 from firmware_sim.pollbook.book import REGION, Book, Setup
@@ -174,6 +181,9 @@ def certificate(
     out: Annotated[Path, typer.Option(help="Certificate to write (JSON).")],
     keys: Keys,
     device: Device,
+    code: Annotated[
+        Path | None, typer.Option(help="Its code to print, for a barcode reader (PNG).")
+    ] = None,
     officer: Opener = None,
     pin_file: PinFileOption = None,
     at: At = None,
@@ -185,6 +195,8 @@ def certificate(
     --device pollbook-101
     """
     check_free(out, "--out")
+    if code is not None:
+        check_free(code, "--code")
     signer = DeviceSigner.load(keys, device)
     unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
     with Book.open(book, unlock) as opened:
@@ -196,6 +208,8 @@ def certificate(
             )
         data = opened.issue_certificate(checked_iin(typed_line(iin)), signer.sign, at=moment_of(at))
     replace_private(out, data.decode())
+    if code is not None:
+        replace_private_bytes(code, certificate_picture(data))
     number = json.loads(data)["document"]["number"]
     say(as_json, {"certificate": str(out), "number": number}, f"Certificate {number}: {out}")
 
@@ -207,6 +221,8 @@ def check_in(
     document: Annotated[
         str | None, typer.Option(help="First line of the card's zone; - reads it from the input.")
     ] = None,
+    barcode: Barcode = None,
+    scan_wait: Wait = 60.0,
     number: Annotated[str | None, typer.Option(help="Document number, typed.")] = None,
     iin: Annotated[str | None, typer.Option(help="IIN in the document, typed.")] = None,
     biometric: Annotated[
@@ -224,7 +240,10 @@ def check_in(
     ] = None,
     ground: Annotated[str, typer.Option(help="Why they sign, or why the voter is added.")] = "",
     certificate_file: Annotated[
-        Path | None, typer.Option("--certificate", help="Absentee certificate (JSON).")
+        Path | None,
+        typer.Option(
+            "--certificate", help="Absentee certificate (JSON); - scans its code (--barcode)."
+        ),
     ] = None,
     keys: DeskKeys = None,
     officer: Opener = None,
@@ -245,10 +264,13 @@ def check_in(
 
     Example: ballotbench pollbook check-in p101.book --by member-1:member
     --document - --biometric holder
+
+    Example: ballotbench pollbook check-in p101.book --by member-1:member
+    --barcode usb:0c2e:0b61 --biometric holder
     """
     if biometric not in ("holder", "other", "none"):
         raise typer.BadParameter("say holder, other or none", param_hint="--biometric")
-    shown = shown_document(document, number, iin)
+    given = papers(document, number, iin, certificate_file, barcode=barcode, wait_s=scan_wait)
     used_seed = secrets.randbits(32) if seed is None else seed
     match = None
     if biometric != "none":
@@ -263,13 +285,13 @@ def check_in(
     unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file, here=here)
     with Book.open(book, unlock) as opened:
         visit = checkin.Visit(
-            document=shown,
+            document=given.document,
             match=match,
             by=member,
             at=moment,
             fallback=two,
             styles=None if style is None else tuple(style),
-            certificate=None if certificate_file is None else certificate_file.read_bytes(),
+            certificate=given.certificate,
             addition=addition(add, opened.setup.precinct),
             ground=ground,
             mobile=mobile,
