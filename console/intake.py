@@ -32,9 +32,20 @@ RequirePostQuantum = Annotated[
 ]
 
 
+_NOT_CHECKED = {
+    "revocation": "a root certificate alone: no list of revoked devices, so none is known",
+    "second_signature": "has no authority-mldsa.pem: second signatures are not checked",
+}
+
+
 def trust_store(place: Path, *, require_post_quantum: bool = False) -> TrustStore:
-    """Load a trust folder for a command. Raises KeyFileError."""
-    return replace(TrustStore.load(place), require_post_quantum=require_post_quantum)
+    """Load a trust folder for a command, and say what it does not let one check. Raises
+    KeyFileError."""
+    store = TrustStore.load(place)
+    for word in store.not_checked:
+        said = f"{place}: {_NOT_CHECKED[word]}. Give the whole folder of `ballotbench keys trust`."
+        stderr.print(said, markup=False, highlight=False, soft_wrap=True)
+    return replace(store, require_post_quantum=require_post_quantum)
 
 
 def moment(text: str | None) -> datetime:

@@ -26,6 +26,7 @@ from firmware_sim.errors import FirmwareError
 from firmware_sim.summary import Summary
 from firmware_sim.trust import TrustStore
 from scanner.errors import ScannerError
+from tally.firmware import hash_findings
 from tally.tape_check import TapeReason, TapeRefusedError, check_tape, differences
 from tally.verification import PackageRefusedError, check_origin
 
@@ -37,9 +38,11 @@ def verify_tapes(
     at: datetime,
     election: Path | None,
     unpack_to: Path | None,
+    expected: str | None,
     json_output: bool,
 ) -> None:
-    """Each tape a row, compared with the packages; exit 1 unless all are proved and agree."""
+    """Each tape a row, compared with the packages and the certified software's hash
+    (`expected`); exit 1 unless all are proved and agree."""
     packages = [path for path in others if not is_photo(path)]
     if packages and election is None:
         raise typer.BadParameter("comparing needs --election", param_hint="PACKAGES")
@@ -54,6 +57,8 @@ def verify_tapes(
             sealed = proved.sealed
             row |= {"accepted": True, "precinct": proved.device.precinct_id}
             row["device"] = proved.device.device_id
+            ran = (proved.summary.firmware_hash,)
+            row["findings"] = hash_findings(proved.device.device_id, ran, expected)
         except TapeRefusedError as error:
             row |= {"reason": error.reason.value, "detail": error.detail}
             sealed = error.sealed
@@ -69,12 +74,15 @@ def verify_tapes(
     photographs = [{"name": one.name, "codes": len(one.texts), "fault": one.fault} for one in seen]
     if json_output:
         plain = [{key: value for key, value in row.items() if key != "words"} for row in rows]
-        emit_json({"tapes": plain, "photographs": photographs})
+        emit_json(
+            {"tapes": plain, "photographs": photographs, "not_checked": list(store.not_checked)}
+        )
     else:
         for line in _tape_lines(rows, seen):
             stdout.print(line, markup=False, highlight=False, soft_wrap=True)
     same = all(p["same"] for row in rows for p in row.get("packages", ()))
-    if not rows or not same or not all(row["accepted"] for row in rows):
+    right = all(row["accepted"] and not row["findings"] for row in rows)
+    if not rows or not same or not right:
         raise typer.Exit(1)
 
 
@@ -111,6 +119,7 @@ def _tape_lines(rows: list[dict[str, Any]], seen: list[PhotoSeen]) -> Iterator[s
             yield f"tape {row['tape']}: refused, {row['reason']}: {row['detail']}"
         if row.get("reason") == TapeReason.INCOMPLETE:
             yield "  photograph the missing codes too; photographs may be given together"
+        yield from (f"  {finding}" for finding in row.get("findings", ()))
         yield from row.get("words", ())
         for package in row.get("packages", ()):
             if package["same"]:

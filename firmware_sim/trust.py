@@ -16,8 +16,8 @@ Rules of `TrustStore.verify`, in this order:
 6. *revoked*: one is on its issuer's list; *no_revocation_list*: the issuer's list is not there.
 
 `verify_package` adds the second signature, by the same rules under a root of its own, and
-*downgraded*: it is missing though the device's certificate promises it, or though
-`require_post_quantum` is set.
+*downgraded*: it is missing though the device's certificate promises it (also where there is no
+root to check it by), or though `require_post_quantum` is set.
 """
 
 from __future__ import annotations
@@ -188,6 +188,14 @@ class TrustStore:
         return self.first.root
 
     @property
+    def not_checked(self) -> tuple[str, ...]:
+        """What this folder gives nobody the means to check: "revocation", "second_signature"."""
+        return (
+            *(() if self.first.complete else ("revocation",)),
+            *(() if self.second is not None else ("second_signature",)),
+        )
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the root certificate, 64 hex digits: to compare with the published one."""
         return self.root.fingerprint(hashes.SHA256()).hex()
@@ -278,14 +286,12 @@ class TrustStore:
     ) -> bool:
         """Check the second signature of a device whose first one is accepted; see
         `verify_package`."""
-        if self.second is None:
-            if self.require_post_quantum:
-                raise SignatureError(
-                    SignatureFault.DOWNGRADED,
-                    "a second signature is required, but the trust folder has no "
-                    "authority-mldsa.pem to check one by",
-                )
-            return False
+        if self.second is None and self.require_post_quantum:
+            raise SignatureError(
+                SignatureFault.DOWNGRADED,
+                "a second signature is required, but the trust folder has no "
+                "authority-mldsa.pem to check one by",
+            )
         if mldsa_pem is None:
             if identity.promised is None and not self.require_post_quantum:
                 return False
@@ -295,6 +301,8 @@ class TrustStore:
                 "the second signature, SHA256SUMS.mldsa, is missing: the certificate of device "
                 f"{identity.device_id} {why} one",
             )
+        if self.second is None:
+            return False
         chain, signature = post_quantum.read(mldsa_pem)
         other = self.second.check_issued(chain)
         if identity.promised is None or key_hash(certified_key(chain[0])) != identity.promised:

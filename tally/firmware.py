@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from election.model import Election
+from election.profile import Profile
 from firmware_sim.errors import PackageError
 from firmware_sim.eventlog import Event, EventLogError, from_lines
-from firmware_sim.identity import FirmwareIdentity, code_hash_of, differences
+from firmware_sim.identity import FirmwareIdentity, code_hash_of, configured, differences
 from firmware_sim.package import DEVICE, EVENTS, FIRMWARE, ResultsPackage, parse_document
 from tally.errors import TallyError
 
@@ -47,6 +49,41 @@ def certified_value(text: str, data: bytes | None) -> Certified:
     if _HASH.fullmatch(text.lower()):
         return text.lower()
     raise CertifiedValueError(f"--expect {text[:80]!r} is no file, and no hash of 64 digits")
+
+
+def expected_hash(
+    certified: Certified | None, configuration: tuple[Election, Profile] | None
+) -> str | None:
+    """What a tape or a log alone must say, which have only the hash of software with its
+    configuration; None where nothing is expected.
+
+    Args:
+        configuration: the election's, for a certified build that is without one.
+
+    Raises:
+        CertifiedValueError: such a build, and no election.
+    """
+    if certified is None or isinstance(certified, str):
+        return certified
+    if certified.configuration is None:
+        if configuration is None:
+            raise CertifiedValueError(
+                "--expect: the certified file is of a build without an election, and a tape or a "
+                "log says only the hash of both: give --election too"
+            )
+        return configured(certified, *configuration).hash
+    return certified.hash
+
+
+def hash_findings(device_id: str, software: Sequence[str], expected: str | None) -> list[str]:
+    """What is to be said of software that is known by its hashes alone."""
+    if expected is None or tuple(software) == (expected,):
+        return []
+    if not software:
+        return [f"device {device_id} does not say which software it ran"]
+    ran = ", ".join(software)
+    return [f"device {device_id} ran other software than the certified one: hash {ran}, not "
+            f"{expected}"]  # fmt: skip
 
 
 def identity_in(package: ResultsPackage) -> FirmwareIdentity | None:

@@ -19,12 +19,22 @@ from console.intake import (
 )
 from console.verify_inclusion import verify_inclusion
 from console.verify_tapes import verify_tapes
+from election.model import Election
+from election.profile import Profile
 from firmware_sim.errors import FirmwareError, SignatureError
 from firmware_sim.medium import RECOVERED_MAGIC, Head
 from firmware_sim.package import DEVICE, read_package
 from firmware_sim.trust import TrustStore
 from tally.batch import check_medium
-from tally.firmware import Certified, certified_value, firmware_findings, recovered_findings
+from tally.firmware import (
+    Certified,
+    certified_value,
+    expected_hash,
+    firmware_findings,
+    hash_findings,
+    recovered_findings,
+    software_in,
+)
 from tally.log_check import check_log
 from tally.verification import (
     REASON_OF_FAULT,
@@ -104,12 +114,22 @@ def verify(
         return
     if consistency is not None:
         raise typer.BadParameter("goes with --inclusion", param_hint="--consistency")
-    if photo and not log:
-        verify_tapes(photo, packages or [], store, when, election, unpack_to, json_output)
-        return
-    if photo or unpack_to is not None:
-        raise typer.BadParameter("goes with --photo, without --log", param_hint="--unpack")
+    if unpack_to is not None and not photo:
+        raise typer.BadParameter("goes with --photo", param_hint="--unpack")
+    if photo and log:
+        raise typer.BadParameter("give it or --log, not both", param_hint="--photo")
     certified = None if expect is None else certified_value(expect, _content(expect))
+    configuration = None if election is None else election_and_rules(election, profile)
+    if photo or log:
+        if require_post_quantum:
+            raise typer.BadParameter(
+                "tapes and logs have no second signature: require it of the package",
+                param_hint="--require-post-quantum",
+            )
+        expected = expected_hash(certified, configuration)
+    if photo:
+        verify_tapes(photo, packages or [], store, when, election, unpack_to, expected, json_output)
+        return
     paths = dict(read_files(packages or [])[0])
     if bool(packages) == bool(log):
         raise typer.BadParameter(
@@ -117,13 +137,13 @@ def verify(
         )
     rows: list[dict[str, Any]]
     if log:
-        rows = [_log_row(path, store, when) for path in log]
+        rows = [_log_row(path, store, when, expected) for path in log]
     elif packages is None:
         rows = []
-    elif election is None:
+    elif configuration is None:
         rows = _origins(packages, store, when)
     else:
-        definition, rules = election_and_rules(election, profile)
+        definition, rules = configuration
         result = take_in(packages, definition, rules, store, when)
         rows = [_refused(error) for error in result.refused]
         rows += [
@@ -142,11 +162,14 @@ def verify(
             for p in result.accepted
         ]
     for row in rows:
-        if row["accepted"] and row["name"] in paths and "state" not in row:
-            _add_software(row, paths[row["name"]], certified)
+        if row["accepted"] and "state" in row and certified is not None:
+            row["findings"] = ["which software it ran is told by its log: give --election too"]
+        elif row["accepted"] and row["name"] in paths and "state" not in row:
+            _add_software(row, paths[row["name"]], certified, configuration)
     bad = sum(not row["accepted"] for row in rows)
     if json_output:
-        emit_json({"packages": rows, "accepted": len(rows) - bad, "refused": bad})
+        counts = {"accepted": len(rows) - bad, "refused": bad}
+        emit_json({"packages": rows, **counts, "not_checked": list(store.not_checked)})
     else:
         for row in rows:
             for line in (_line(row), *(f"  {each}" for each in row.get("findings", ()))):
@@ -156,7 +179,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _log_row(path: Path, store: TrustStore, at: datetime) -> dict[str, Any]:
+def _log_row(path: Path, store: TrustStore, at: datetime, expected: str | None) -> dict[str, Any]:
     try:
         log, device = check_log(path.read_bytes(), store, at=at)
     except OSError as error:
@@ -173,6 +196,7 @@ def _log_row(path: Path, store: TrustStore, at: datetime) -> dict[str, Any]:
         "device": device.device_id,
         "events": len(log.events),
         "checkpoints": len(log.checkpoints),
+        "findings": hash_findings(device.device_id, software_in(log.events), expected),
     }
 
 
@@ -181,7 +205,12 @@ def _content(expect: str) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _add_software(row: dict[str, Any], path: Path, certified: Certified | None) -> None:
+def _add_software(
+    row: dict[str, Any],
+    path: Path,
+    certified: Certified | None,
+    configuration: tuple[Election, Profile] | None,
+) -> None:
     """Add to an accepted package's row what is to be said of its software."""
     said: list[str] = row.setdefault("findings", [])
     software = row.pop("software", ())
@@ -189,7 +218,8 @@ def _add_software(row: dict[str, Any], path: Path, certified: Certified | None) 
     if data.startswith(RECOVERED_MAGIC):
         # Known by its medium alone: the log on it tells the software.
         row["software_hash"] = software[0] if software else None
-        said += recovered_findings(row["device"], software, None, certified)
+        expected = expected_hash(certified, configuration)
+        said += recovered_findings(row["device"], software, None, expected)
     else:
         package = read_package(data, row["name"])
         row["software_hash"] = package.document(DEVICE).get("firmware_hash")

@@ -238,6 +238,8 @@ def test_media_by_the_verify_command(
 
     code, row = verify()
     assert (code, row["accepted"], row["sheets"], row["state"]) == (0, True, 6, "polls_closed")
+    code, row = verify("--expect", software)
+    assert (code, len(row["findings"])) == (1, 1)
     code, row = verify("--election", str(election))
     assert (code, row["sheets"], len(row["findings"])) == (1, 6, 1)
     _, row = verify("--election", str(election), "--expect", software)
