@@ -256,9 +256,14 @@ class PrecinctDevice:
         A fault of link or paper is an outcome, not an exception: put it right and call
         again, the same sheet is settled exactly once.
 
+        An accepted sheet is in the box, and its record on its way to the disk beside the next
+        call, which waits for it, as `settled` does; a cut before leaves the intention, and the
+        feeder's token.
+
         Raises:
             StateError: the polls are not open.
             HumanStepError: the place of a sheet cannot be known; see `answer_sheet_place`.
+            JournalError: the last sheet's record, or this one's intention, cannot be written.
         """
         self._ledger.watch()
         if self.state is not DeviceState.POLLS_OPEN:
@@ -268,6 +273,14 @@ class PrecinctDevice:
                 return SheetOutcome(OutcomeKind.FAULT, paused_by[0].value, words)
             self._ledger.check_step(Action.TAKE_SHEETS, {})
         return self._sheets.process_next()
+
+    def settled(self) -> None:
+        """Until the last sheet's record is durable.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        self._ledger.journal.settled()
 
     def spoil_held(self, style_id: str) -> SheetOutcome:
         """Send the record under glass to the spoiled ones (`firmware_sim.dre`).

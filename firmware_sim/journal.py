@@ -4,8 +4,10 @@ What is stored: the device's state (one row), the cast vote records, the event l
 signed checkpoints, and what there must be of all these (`head`); beside it, in a small file of
 its own, the one open intention. Rules:
 
-1. A sheet becomes a record in two phases: `intend` before the feeder is asked, `commit`
-   after it confirmed, `abandon` if it did not. Each is durable when it returns.
+1. A sheet becomes a record in two phases: `intend` before the feeder is asked, `settle`
+   after it confirmed, `abandon` if it did not. `intend` and `abandon` are durable when they
+   return; `settle` goes on aside, while the feeder is asked for its status, and is durable
+   when `settled` returns, which must be before the next sheet is fed.
 2. A record has a random 128-bit id as primary key of a table WITHOUT ROWID: no row number,
    no time, no order (NVT-05).
 3. The intention is the only link between a sheet in the machine and a record; it is wiped
@@ -204,27 +206,40 @@ class Journal:
     def commit(
         self, token: str, state: Mapping[str, Any], *, at: datetime, kind: str, detail: Detail
     ) -> None:
-        """Phase two, as `settle`, with what is to be written."""
+        """Phase two, as `settle` and `settled`, with what is to be written."""
         self.settle(token, Settlement(state, at, kind, detail))
+        self.settled()
 
     def settle(self, token: str, settlement: Settlement) -> None:
         """Phase two: the feeder confirmed `token`. Stores the record (if the sheet was
-        accepted), replaces the state, logs the event and wipes the intention, all or none."""
-        record = self._settled(token).record
+        accepted), replaces the state, logs the event and wipes the intention, all or none.
+
+        It is only begun; `settled`, like anything else that needs the file, waits for it. A cut
+        before its end leaves the intention, and a feeder that remembers the token.
+        """
+        record = self._open_under(token).record
         ready = self._known.ready
         if ready is None or ready.settlement is not settlement or ready.after != self._head():
             ready = self._made_ready(record, settlement)
         try:
-            self._file.write(ready.statements, wipe=True)
+            self._file.start_settling(ready.statements)
         except BaseException:
             self._known = _Known()
             raise
         self._known = _Known((None,), last=(ready.event,), head=ready.head)
 
+    def settled(self) -> None:
+        """Until the sheet that was settled last is a durable record."""
+        try:
+            self._file.finish_settling()
+        except BaseException:
+            self._known = _Known()
+            raise
+
     def abandon(self, token: str, *, at: datetime, detail: Detail) -> None:
         """Undo phase one: the sheet is still held, or a person has it. `token` must be the
         open intention's."""
-        self._settled(token)
+        self._open_under(token)
         with self._transaction(settles=True) as db:
             self._append(db, at, "intention_undone", detail)
         self._known = _Known((None,), last=self._known.last, head=self._known.head)
@@ -450,7 +465,7 @@ class Journal:
             last=self.last_event(),
         )
 
-    def _settled(self, token: str) -> Intention:
+    def _open_under(self, token: str) -> Intention:
         intention = self.open_intention()
         if intention is None or intention.token != token:
             raise JournalError(f"{self._path}: no sheet is open under token {token[:40]}")

@@ -9,21 +9,22 @@ Pragmas, and why:
     locking_mode=EXCLUSIVE one device, one journal: a second process is refused; and no `-shm`.
     foreign_keys=ON, trusted_schema=OFF, cell_size_check=ON: strictness that costs nothing.
 
-A write-ahead log by itself would keep votes in the order they came. So after each settled
-sheet (`_wipe_sheet`) the open intention, which has a file of its own
-(`firmware_sim.intention`), is overwritten, the log is brought into the file, and what it held
-is overwritten too, through to the disk; in a thread of its own while the next sheet is read;
-the next call waits for it. A log that could not be brought in whole is never overwritten: it
-is the only copy (NVT-05). Nor is one that SQLite might still read: a log of which a cut left
-the beginning only would take the file back. So SQLite begins it anew first, with a page that
-says nothing (`_begin_log`), and what is wiped is behind that. This also saves the next commit
-a flush: the first write to a log takes two.
+A write-ahead log by itself would keep votes in the order they came. So after each settled sheet
+(`_wipe_sheet`) the open intention, which has a file of its own (`firmware_sim.intention`), is
+overwritten, the log is brought into the file, and what it held is overwritten too, through to the
+disk; in a thread of its own, after the commit that settled the sheet, while the next one is read;
+the next call waits for it. A log that could not be brought in whole is never overwritten: it is
+the only copy (NVT-05). Nor is one that SQLite might still read: a log of which a cut left the
+beginning only would take the file back. So SQLite begins it anew first, with a page that says
+nothing (`_begin_log`), and what is wiped is behind that. This also saves the next commit a flush:
+the first write to a log takes two.
 
 A rewriting makes the file shorter, and what is cut off a file stays on the disk, in pages
 laid out in the order the votes came. So the pages that the rewritten file does not have are
 overwritten before they are cut off (`_wipe_tail`).
 
-Flushes to the disk a sheet: 2 before the device goes on (intention 1, commit 1), 6 beside it
+Flushes to the disk a sheet: the intention's in the device's way; the commit's beside the next
+question to the scanner, and before another sheet is fed; 6 beside the reading of that one
 (the intention's wipe 1, log into file 2, log anew 2, its wipe 1). A rollback journal (PERSIST,
 EXTRA: what version 1 used) took 9, all in its way. Measured by `python -m benchmarks.journal`.
 
@@ -99,7 +100,7 @@ class JournalFile:
         self._wal = path.with_name(path.name + "-wal")
         self._intention = IntentionFile(place_of(path))
         self._version = len(migrations) + 1
-        self._wiper = Aside("journal-wipe")
+        self._aside = Aside("journal")
         self._dead: JournalError | None = None
         self._closed = False
         self._handle: int | None = None
@@ -135,7 +136,7 @@ class JournalFile:
             if self._dead is None:
                 self._wipe_log()
         finally:
-            self._wiper.close()
+            self._aside.close()
             with suppress(OSError):
                 self._intention.close()
             self._db.close()
@@ -154,13 +155,22 @@ class JournalFile:
         with self.explained("read"):
             yield from self._db.execute(sql)
 
-    def write(self, statements: Sequence[Statement], *, wipe: bool = False) -> None:
-        """One transaction of these: all of it is on the disk when this ends, or none.
+    def start_settling(self, statements: Sequence[Statement]) -> None:
+        """Begin the one transaction that settles a sheet, and the wipe after it, aside;
+        `finish_settling`, or any other call, waits for it."""
+        self.settle()
+        if self._dead is not None:
+            raise self._dead
+        self._unwiped = True
+        self._aside.start(lambda: self._write(statements), self._wipe_sheet)
 
-        `wipe`: a vote's way to the record is settled by it; see the module.
-        """
-        self.begin()
+    def finish_settling(self) -> None:
+        """All of it is on the disk when this ends without an error; the wipe may go on."""
+        self._aside.wait(leave=1)
+
+    def _write(self, statements: Sequence[Statement]) -> None:
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             for statement, row in statements:
                 self._db.execute(statement, row)
             self._db.execute("COMMIT")
@@ -168,8 +178,6 @@ class JournalFile:
             with suppress(JournalError):
                 self.roll_back()
             raise self._failed(error, "written") from error
-        if wipe:
-            self._wiper.start(self._wipe_sheet)
 
     @contextmanager
     def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
@@ -203,7 +211,7 @@ class JournalFile:
         with self.explained("written"):
             self._db.execute("COMMIT")
         if wipe:
-            self._wiper.start(self._wipe_sheet)
+            self._aside.start(self._wipe_sheet)
 
     def roll_back(self) -> None:
         """End it: none of it is on the disk."""
@@ -256,8 +264,8 @@ class JournalFile:
         return digest.hexdigest()
 
     def settle(self) -> None:
-        """Wait for the wipe of the last settled sheet."""
-        self._wiper.wait()
+        """Wait for what goes on aside: the settling of the last sheet and its wipe."""
+        self._aside.wait()
 
     def rewrite(self) -> None:
         """Write the whole file anew, rows in the order of their keys."""

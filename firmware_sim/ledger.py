@@ -249,6 +249,8 @@ class Ledger:
         self._log.follow(now=False)
         if self._medium is None or self.state is DeviceState.UNCONFIGURED:
             return
+        # Never ahead of the journal.
+        self.journal.settled()
         try:
             self._medium.update(self.journal, self.document, record)
         except (FirmwareError, OSError):

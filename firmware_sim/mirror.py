@@ -73,11 +73,13 @@ class MirroredFile:
         """The rows of one query; not one at a time, as a medium may fail within."""
         return iter(self.rows(sql))
 
-    def write(self, statements: Sequence[Statement], *, wipe: bool = False) -> None:
-        """As `JournalFile.write`, on both or, should one fail, on the other."""
-        with self.transaction(wipe=wipe):
-            for statement, row in statements:
-                self.execute(statement, row)
+    def start_settling(self, statements: Sequence[Statement]) -> None:
+        """As `JournalFile.start_settling`, on both at once."""
+        self._each(lambda file: file.start_settling(statements))
+
+    def finish_settling(self) -> None:
+        """As `JournalFile.finish_settling`, on both or, should one fail, on the other."""
+        self._each(lambda file: file.finish_settling())
 
     @contextmanager
     def transaction(self, *, wipe: bool = False) -> Iterator[Executes]:
@@ -115,7 +117,7 @@ class MirroredFile:
         self._each(lambda file: file.wipe_intention())
 
     def settle(self) -> None:
-        """Wait for the wipe on both."""
+        """Wait for what goes on aside, on both."""
         self._each(lambda file: file.settle())
 
     def rewrite(self) -> None:

@@ -83,6 +83,8 @@ class SheetPath:
             if barred is not None:
                 return SheetOutcome(OutcomeKind.FAULT, barred.value, FAILURES[barred].words["en"])
             self.recover(status)
+            # No other sheet is fed before the settling of the last one is durable.
+            self._journal.settled()
             sheet = self._feeder.feed()
             if sheet is None:
                 return SheetOutcome(OutcomeKind.TRAY_EMPTY)
@@ -101,10 +103,13 @@ class SheetPath:
             HumanStepError, HardwareError: as `recover`.
         """
         self.recover(self.status())
+        self._journal.settled()
         if self._feeder.feed() is None:
             raise StateError("no paper record is under the glass")
         spoiled = SheetOutcome(OutcomeKind.RETURNED, "spoiled", "the voter spoiled the record")
-        return self._send_back(spoiled, style_id)
+        outcome = self._send_back(spoiled, style_id)
+        self._journal.settled()
+        return outcome
 
     def recover(self, status: FeederStatus | None = None) -> Intention | None:
         """Finish or undo the one step that a cut left open; None when there was none.
@@ -207,7 +212,7 @@ class SheetPath:
         before, then = self._ledger.document, self._settlement(intention, {})
         self._journal.intend(token, record, then)
         self._feeder.accept(token)
-        self._finish(intention, self._as_foreseen(then, before, intention))
+        self._begin_finish(intention, self._as_foreseen(then, before, intention))
         return SheetOutcome(OutcomeKind.ACCEPTED)
 
     def _cast(self, asked: Question, sheet: SheetInterpretation) -> bool:
@@ -222,7 +227,7 @@ class SheetPath:
         before, then = self._ledger.document, self._settlement(intention, {})
         self._journal.intend_return(token, ground=outcome.reason, style_id=style_id, then=then)
         self._feeder.return_sheet(token)
-        self._finish(intention, self._as_foreseen(then, before, intention))
+        self._begin_finish(intention, self._as_foreseen(then, before, intention))
         return outcome
 
     def _settlement(self, intention: Intention, detail: Detail) -> Settlement:
@@ -258,6 +263,11 @@ class SheetPath:
         return self._settlement(intention, {})
 
     def _finish(self, intention: Intention, settlement: Settlement) -> None:
+        self._begin_finish(intention, settlement)
+        self._journal.settled()
+
+    def _begin_finish(self, intention: Intention, settlement: Settlement) -> None:
+        """Settled aside, while the scanner is asked what comes next."""
         self._journal.settle(intention.token, settlement)
         self._ledger.document = dict(settlement.state)
         self._last_return = None

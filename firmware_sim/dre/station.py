@@ -359,6 +359,8 @@ class Station:
     def _cast(self) -> None:
         outcome = self.device.process_next()
         if outcome.kind is OutcomeKind.ACCEPTED:
+            # The screen says so only then.
+            self.device.settled()
             self._to(Stage.DONE)
         elif outcome.kind in (OutcomeKind.REFUSED, OutcomeKind.RETURNED):
             self._after_spoiling(Notice("paper_differs", outcome.detail))

@@ -382,16 +382,17 @@ def test_killed_between_the_two_commits(pair: tuple[Path, Path], step: str) -> N
         journal = Journal(*pair)
         if step == "commit":
             journal.intend(TOKEN, record)
-        second = journal._file._live[1]  # type: ignore[union-attr]
+        first, second = journal._file._live  # type: ignore[union-attr]
 
         def die_here(*_: object, **__: object) -> None:
+            first.settle()
             os.kill(os.getpid(), signal.SIGKILL)
 
         if step == "intend":
             second.start_intention = die_here  # type: ignore[method-assign]
             journal.intend(TOKEN, record)
         else:
-            second.commit = die_here  # type: ignore[method-assign]
+            second.start_settling = die_here  # type: ignore[method-assign]
             commit(journal, 4)
 
     _killed(die)
