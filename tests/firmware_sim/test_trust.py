@@ -85,9 +85,9 @@ def test_every_fault_has_its_name(keys: Path, tmp_path: Path) -> None:
         (store, CONTENT, signature, NOW - timedelta(seconds=1), "expired"),
         (TrustStore.load(keys), CONTENT, signature, NOW, "revoked"),
     ]
-    for trusting, content, given, at, fault in cases:
+    for trusting, content, signed, at, fault in cases:
         with pytest.raises(SignatureError) as error:
-            trusting.verify(content, given, at=at)
+            trusting.verify(content, signed, at=at)
         assert error.value.fault == fault
 
 
