@@ -58,12 +58,14 @@ lint: $(VENV)/.test  ## style, types, who may import whom
 	$(BIN)/lint-imports
 
 # `make bench PEER=DIR PEER_PYTHON=…` adds OMRChecker; DOCS=1 puts the figures into the page.
+# The nation takes some minutes to make: NATION_ARGS="--nation DIR" keeps it for the next time.
 bench: $(VENV)/.test  ## measure speed; figures in .benchmarks/, ratios on the screen
 	@mkdir -p .benchmarks && rm -f .benchmarks/*.json
 	@$(BIN)/python -m pytest -q benchmarks -o addopts= --benchmark-only --benchmark-columns=min,median \
 		--benchmark-sort=fullname --benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
 	@$(BIN)/python -m benchmarks.batch_scaling --json .benchmarks/scaling.json
 	@$(BIN)/python -m benchmarks.link --json .benchmarks/link.json
+	@$(BIN)/python -m benchmarks.nation $(NATION_ARGS) --json .benchmarks/nation.json
 	@$(if $(PEER),$(BIN)/python -m benchmarks.peer_omrchecker $(PEER) --json .benchmarks/peer.json \
 		--python $(or $(PEER_PYTHON),$(BIN)/python),:)
 	@$(BIN)/python tools/bench_table.py .benchmarks $(if $(DOCS),--docs docs/performance.md)

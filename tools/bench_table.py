@@ -3,9 +3,9 @@
     python tools/bench_table.py .benchmarks [--docs docs/performance.md]
 
 The folder holds `latest.json` (pytest-benchmark) and, if they were run, `scaling.json`
-(benchmarks/batch_scaling.py), `link.json` (benchmarks/link.py) and `peer.json`
-(benchmarks/peer_omrchecker.py). In the page, only what stands between the two marks is written
-anew.
+(benchmarks/batch_scaling.py), `link.json` (benchmarks/link.py), `nation.json`
+(benchmarks/nation.py) and `peer.json` (benchmarks/peer_omrchecker.py). In the
+page, only what stands between the two marks is written anew.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ NAMES = {
 #: What the project holds itself to.
 WHOLE_LIMIT, SCALING_LIMIT, PEER_LIMIT = 1.6, 1.9, 8.0
 COPY_LIMIT, DECODER_LIMIT = 0.4, 0.1
+NATION_S, NATION_GIB, GROWTH_LIMIT = 40.0, 2.0, 1.05
 #: Load from which on a batch's scaling says little.
 BUSY = 0.7
 Rows = list[tuple[str, ...]]
@@ -65,6 +66,7 @@ def target_rows(
     scaling: dict[str, Any] | None,
     peer: dict[str, Any] | None,
     link: dict[str, Any] | None = None,
+    nation: dict[str, Any] | None = None,
 ) -> Rows:
     """The targets with what was measured; what was not run is left out."""
     whole = next(c for c in page["benchmarks"] if c["name"] == "test_whole_reading")
@@ -91,6 +93,19 @@ def target_rows(
                     met=slowest >= COPY_LIMIT),
             _target("frame decoder's share of a sheet's time", f"≤ {DECODER_LIMIT}", share,
                     met=share <= DECODER_LIMIT),
+        ]  # fmt: skip
+    if nation is not None and nation["ballots"]:
+        whole = nation["rows"][-1]
+        name = f"nation of {whole['precincts']:,} packages, {nation['ballots']:,} ballots"
+        memory = whole["memory_bytes"] / 2**30
+        # Of the two, the one that no start-up flatters.
+        growth = max(nation["exponent"], nation["exponent_of_the_last_two"])
+        rows += [
+            _target(f"{name}, s", f"≤ {NATION_S:g}", whole["seconds"],
+                    met=whole["seconds"] <= NATION_S),
+            _target(f"{name}, GiB", f"≤ {NATION_GIB:g}", memory, met=memory <= NATION_GIB),
+            _target("its growth with precincts, exponent", f"≤ {GROWTH_LIMIT}", growth,
+                    met=growth <= GROWTH_LIMIT),
         ]  # fmt: skip
     if peer is not None:
         ratio = peer["ratio"][peer["held"]]
@@ -138,6 +153,19 @@ def link_rows(link: dict[str, Any]) -> Rows:
     ]
 
 
+def nation_rows(nation: dict[str, Any]) -> Rows:
+    """One row a size: seconds of the whole command, a precinct's share, memory."""
+    return [
+        (
+            f"{row['precincts']:,}",
+            f"{row['seconds']:.1f}",
+            f"{1000 * row['seconds'] / row['precincts']:.2f}",
+            f"{row['memory_bytes'] / 2**20:.0f}",
+        )
+        for row in nation["rows"]
+    ]
+
+
 def table(head: tuple[str, ...], rows: Rows) -> str:
     """Markdown, columns even, so that a screen shows it as well as a page."""
     lines = [head, *rows]
@@ -163,12 +191,14 @@ def figures(folder: Path) -> str:
     if page is None:
         raise SystemExit(f"{folder / 'latest.json'} is missing; run make bench")
     scaling, peer = load(folder / "scaling.json"), load(folder / "peer.json")
-    link = load(folder / "link.json")
+    link, nation = load(folder / "link.json"), load(folder / "nation.json")
     machine = page["machine_info"]
     parts = [
         f"Measured on {page['datetime'][:10]}: {machine['cpu'].get('brand_raw', 'processor')}, "
         f"{machine['cpu'].get('count', '?')} cores, Python {machine['python_version']}.\n",
-        table(("target", "wanted", "measured", "met"), target_rows(page, scaling, peer, link)),
+        table(
+            ("target", "wanted", "measured", "met"), target_rows(page, scaling, peer, link, nation)
+        ),
         table(("one page", "best, ms", "median, ms", "÷ imdecode"), page_rows(page)),
     ]
     if scaling is not None:
@@ -182,6 +212,9 @@ def figures(folder: Path) -> str:
         head = ("a sheet over the link", "MB", "ms", "raw, ms", "raw ÷ link", "decoder ÷ link",
                 "decoder ÷ sheet")  # fmt: skip
         parts.append(table(head, link_rows(link)))
+    if nation is not None:
+        head = ("precincts counted", "s", "ms each", "MiB")
+        parts.append(table(head, nation_rows(nation)))
     if peer is not None:
         parts.append(
             f"{peer['targets']} targets, {peer['width_px']} × {peer['height_px']} px, "

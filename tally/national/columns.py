@@ -381,14 +381,23 @@ def _check_ids(ids: pa.StringArray) -> None:
     """Each record id has its form and stands once, together with all its rows."""
     if ids.null_count:
         raise CountError("a record has no id")
-    # Sorted, as devices write them, none can stand twice; else each is looked at.
-    named = ids.to_pylist()
-    letters = np.frombuffer("".join(named).encode(), dtype=np.uint8)
-    formed = len(letters) == 32 * len(named) and bool(_HEX[letters].all())
-    if not formed or not all(len(i) == 32 for i in named):
-        strange = next(i for i in named if not _RECORD_ID.fullmatch(i))
+    if not _formed(ids):
+        strange = next(i for i in ids.to_pylist() if not _RECORD_ID.fullmatch(i))
         raise CountError(f"record id {strange[:40]!r} is not 32 lower-case hex digits")
+    # Sorted, as devices write them, none can stand twice; else each is looked at.
     rising = pc.all(pc.less(ids[:-1], ids[1:])).as_py() if len(ids) > 1 else True
-    if not rising and len(set(named)) != len(named):
-        twice, _ = Counter(named).most_common(1)[0]
-        raise CountError(f"record {twice} is there twice")
+    if not rising:
+        twice, times = Counter(ids.to_pylist()).most_common(1)[0]
+        if times > 1:
+            raise CountError(f"record {twice} is there twice")
+
+
+def _formed(ids: pa.StringArray) -> bool:
+    """Is each 32 lower-case hex digits? By the array's own bytes, without a Python string."""
+    if not len(ids):
+        return True
+    _, offsets, data = ids.cast(pa.string()).buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    if np.any(np.diff(ends) != 32):
+        return False
+    return bool(_HEX[np.frombuffer(data, dtype=np.uint8)[ends[0] : ends[-1]]].all())
