@@ -76,7 +76,7 @@ def issue(
     """
     register = PeopleRegister.of(directory)
     if register is not None:
-        register.check_holders(precinct_id)
+        register.check_holders(precinct_id, only=_only(device_id, purpose))
     if token is not None:
         paths = _issue_in_token(
             directory,
@@ -105,8 +105,13 @@ def issue(
             device_passphrase=secret,
         )
     if register is not None and secret is not None:
-        register.seal_secret(device_id, precinct_id, secret)
+        register.seal_secret(device_id, precinct_id, secret, only=_only(device_id, purpose))
     return paths
+
+
+def _only(device_id: str, purpose: Purpose) -> str | None:
+    """Whose slot alone opens a key: a member's own."""
+    return device_id if purpose is Purpose.MEMBER else None
 
 
 def load_signer(

@@ -317,7 +317,8 @@ class PeopleRegister:
             if sponsor is not None and role in KEY_HOLDERS:
                 for device, holders in sealed.items():
                     secret = _unsealed(holders, sponsor, device)
-                    if secret is not None:
+                    # A member's own key is nobody else's.
+                    if secret is not None and device != sponsor.person.person_id:
                         more = slots.seal(public, secret, device)
                         sealed[device] = {**holders, person_id: more}
             version = before.members.version + 1 if before is not None else 1
@@ -346,20 +347,17 @@ class PeopleRegister:
 
     # --- the keys of devices ---------------------------------------------------------
 
-    def seal_secret(self, device_id: str, precinct: str, secret: bytes) -> tuple[str, ...]:
-        """Seal a device's passphrase to its officials' slots; returns who they are.
+    def seal_secret(
+        self, device_id: str, precinct: str, secret: bytes, *, only: str | None = None
+    ) -> tuple[str, ...]:
+        """Seal a device's passphrase to its officials' slots, or to one's; returns whose.
 
         Raises:
             PeopleError: no official of the precinct is in the register.
         """
         with self._alone():
             document = self.read()
-            holders = _holders(document, precinct)
-            if not holders:
-                raise PeopleError(
-                    f"no chair, secretary or member of {precinct} is in the register: nobody "
-                    "could use the key. Add people first (`ballotbench keys people add`)"
-                )
+            holders = _some_holders(document, precinct, only)
             sealed = {
                 member.id: slots.seal(
                     X25519PublicKey.from_public_bytes(bytes.fromhex(member.key)), secret, device_id
@@ -377,13 +375,9 @@ class PeopleRegister:
         self.check_holders(precinct)
         return {member.id: member.key for member in _holders(self.read(), precinct)}
 
-    def check_holders(self, precinct: str) -> None:
-        """Raises PeopleError: no official of the precinct could hold a key."""
-        if not _holders(self.read(), precinct):
-            raise PeopleError(
-                f"no chair, secretary or member of {precinct} is in the register: nobody could "
-                "use the key. Add people first (`ballotbench keys people add`)"
-            )
+    def check_holders(self, precinct: str, *, only: str | None = None) -> None:
+        """Raises PeopleError: no official of the precinct (or not this one) could hold a key."""
+        _some_holders(self.read(), precinct, only)
 
     def secret_of(self, device_id: str, opened: Sequence[OpenSlot]) -> bytes | None:
         """A device's passphrase, out of the first slot that holds it; None if none was sealed.
@@ -467,6 +461,16 @@ def _holders(document: Document, precinct: str) -> list[Member]:
         for member in document.members.people
         if member.role in KEY_HOLDERS and member.precinct in (None, precinct)
     ]
+
+
+def _some_holders(document: Document, precinct: str, only: str | None) -> list[Member]:
+    found = [m for m in _holders(document, precinct) if only in (None, m.id)]
+    if not found:
+        raise PeopleError(
+            f"no chair, secretary or member{f' {only}' if only else ''} of {precinct} is in the "
+            "register: nobody could use the key. Add people first (`ballotbench keys people add`)"
+        )
+    return found
 
 
 def _with_access(document: Document, person_id: str, access: Access) -> Document:

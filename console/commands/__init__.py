@@ -19,6 +19,7 @@ COMMANDS: tuple[str, ...] = (
     "simulate",
     "device",
     "medium",
+    "protocol",
     "log",
     "verify",
     "tally",

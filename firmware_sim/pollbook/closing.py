@@ -50,6 +50,20 @@ def issued_by_style(
     """Papers issued (handed out less spoiled) by ballot style, from a sheet that is right.
 
     Raises:
+        BookError: as `checked_sheet`.
+    """
+    value = checked_sheet(
+        sheet, verify, election_hash=election_hash, precinct=precinct, where=where
+    )
+    return {style: papers.issued for style, papers in value.styles.items()}
+
+
+def checked_sheet(
+    sheet: CloseSheet, verify: Verify, *, election_hash: str, precinct: str, where: str
+) -> PollbookSheet:
+    """The figures of a sheet that is right: of a closed book, of this election and precinct.
+
+    Raises:
         BookError: not a closed book's sheet, of another election or precinct, or not signed
             for that precinct.
     """
@@ -71,7 +85,7 @@ def issued_by_style(
         raise BookError(f"{where}: is of another election; give this election's pollbook")
     if value.precinct != precinct or signatory.place != precinct:
         raise BookError(f"{where}: is of another precinct or signed for one; this is {precinct}")
-    return {style: papers.issued for style, papers in value.styles.items()}
+    return value
 
 
 def read_sheet(path: Path) -> CloseSheet:

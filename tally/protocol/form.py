@@ -16,7 +16,6 @@ Sources: SEED-05, SEED-10, SEED-11, SEED-12, SEED-13; NVT-06, NVT-18.
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 from typing import Annotated, Literal
 
 import rfc8785
@@ -131,16 +130,17 @@ class EntryOf(_Model):
 
 
 class Settled(_Model):
-    """A figure on which entries differed, and what the commission found it to be.
+    """A figure on which entries or sources differed, and what it was found to be.
 
-    `figure` is its path in the form, e.g. "papers.list.in_box".
+    `figure` is its line (`tally.protocol.lines`), e.g. "papers.list.in_box"; `by` the members
+    who settled it, none where the law's precedence did (`reason` says so).
     """
 
     figure: Annotated[str, Field(min_length=1, max_length=600)]
     entries: tuple[EntryOf, ...] = Field(min_length=2)
     value: Figure
     reason: Words
-    by: tuple[MemberId, ...] = Field(min_length=2)
+    by: tuple[MemberId, ...] = ()
 
 
 class Breach(_Model):
@@ -188,9 +188,10 @@ class PrecinctForm(_Model):
         """RFC 8785 form, absent figures left out: what is signed."""
         return rfc8785.dumps(self.model_dump(mode="json", exclude_none=True))
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """SHA-256 of the canonical form, 64 hex digits: which protocol this is."""
+        # Not kept: a copy with another figure would keep it too.
         return hashlib.sha256(self.canonical_json()).hexdigest()
 
     def skipped_steps(self) -> tuple[StepRecord, ...]:

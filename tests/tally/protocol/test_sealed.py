@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from election.figures import CONTEST_FIGURES, PAPER_FIGURES
 from firmware_sim.errors import SignatureError, SignatureFault
@@ -27,6 +28,7 @@ from tally.protocol.form import (
     form_problem,
     parse_form,
 )
+from tally.protocol.schemas import DIRECTORY, schemas
 from tally.protocol.sealed import (
     SealedProtocol,
     add_signature,
@@ -218,6 +220,17 @@ def test_what_is_no_form_names_file_and_field(change: dict[str, object], words: 
 def test_bytes_that_are_no_form_are_refused(data: bytes) -> None:
     with pytest.raises(ProtocolError, match=r"^p\.json: "):
         parse_form(data, "p.json")
+
+
+def test_the_published_schema_is_the_models() -> None:
+    for name, schema in schemas().items():
+        assert json.loads((DIRECTORY / name).read_text(encoding="utf-8")) == schema
+        Draft202012Validator.check_schema(schema)
+        validator = Draft202012Validator(schema)
+        value = json.loads(full_form(ELECTION).canonical_json())
+        assert list(validator.iter_errors(value)) == []
+        assert not validator.is_valid(value | {"version": 0})
+        assert not validator.is_valid({k: v for k, v in value.items() if k != "format"})
 
 
 def test_a_form_is_of_its_precinct_in_its_election() -> None:

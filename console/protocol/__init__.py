@@ -1,0 +1,1 @@
+"""What the commands of `ballotbench protocol` share: sources, people, and lines for people."""
