@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 HELP = """Count cast vote records of another system into a folder of results.
 
-FILES are reports or folders of them. What cannot be used is named with file, place, field and
+Forms: cvr-cdf (NIST Cast Vote Records 1.0), dominion (folder or zip with CvrExport.json and its
+manifests), ess (CSV), hart (folder or zip of XML), and tables (figures by precinct, not records:
+a folder with votes.csv and contests.csv, as export writes them).
+
+FILES are of one form, or folders of them. What cannot be used is named with file, place, field and
 what to do, and written to findings.jsonl; the rest is counted. The folder is that of a national
 result, with records.parquet beside it. See docs/exchange.md.
 
 Example: ballotbench import election.json cvrs.json --form cvr-cdf --out imported
 """
+#: The form that is not one of records.
+TABLES = "tables"
 #: Findings shown one by one; all are in findings.jsonl.
 _SHOWN = 20
 
@@ -36,12 +42,15 @@ def import_(
     election: Annotated[Path, typer.Argument(help="Election definition.")],
     files: Annotated[list[Path], typer.Argument(help="Files of records.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
-    form: Annotated[str, typer.Option(help="What the files are: cvr-cdf.")] = "cvr-cdf",
+    form: Annotated[str, typer.Option(help="cvr-cdf, dominion, ess, hart or tables.")] = "cvr-cdf",
     mapping: Annotated[
         Path | None, typer.Option("--map", help="TOML: their names, our ids.")
     ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Of text that is neither UTF-8 nor marked: cp1251, …")
+    ] = None,
+    expect: Annotated[
+        int | None, typer.Option(min=0, help="How many records the other system says there are.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
     commissions: Annotated[Path | None, typer.Option(help="The tree of commissions.")] = None,
@@ -56,16 +65,18 @@ def import_(
     from tally.exchange.importing import import_records
     from tally.exchange.names import Names, load_mapping
     from tally.exchange.spool import RecordSpool
-    from tally.national.store import write_store
+    from tally.exchange.tables_in import import_tables
+    from tally.national.store import RESULT, write_store
 
-    if form not in FORMS:
-        raise typer.BadParameter(f"is one of {', '.join(FORMS)}", param_hint="--form")
+    if form not in (*FORMS, TABLES):
+        raise typer.BadParameter(f"is one of {', '.join((*FORMS, TABLES))}", param_hint="--form")
     definition, rules = election_and_rules(election, profile)
     tree = load_commissions(commissions, definition) if commissions is not None else None
     words = Names(definition, load_mapping(mapping, definition) if mapping else None)
-    sources = sources_of(form, files, definition, rules, words, encoding)
     time = (moment(at) if at else datetime.now(UTC)).isoformat(timespec="seconds")
     out.mkdir(parents=True, exist_ok=True)
+    # An import that is broken off must not leave an older result beside its findings.
+    (out / RESULT).unlink(missing_ok=True)
     shown: list[str] = []
     with (
         (out / "findings.jsonl").open("w", encoding="utf-8") as list_file,
@@ -74,30 +85,49 @@ def import_(
     ):
         task = bars.add_task("Reading records", total=None)
         findings = Findings(_writer(list_file, shown))
-        imported = import_records(
-            sources,
-            definition,
-            rules,
-            findings,
-            as_of=time,
-            commissions=tree,
-            spool=spool,
-            progress=lambda done: bars.update(task, completed=done),
-        )
-        spool.write()
+        if form == TABLES:
+            if len(files) != 1:
+                raise typer.BadParameter("tables are one folder", param_hint="FILES")
+            imported = import_tables(
+                files[0], definition, rules, findings, as_of=time, commissions=tree,
+                encoding=encoding,
+            )  # fmt: skip
+        else:
+            imported = import_records(
+                sources_of(form, files, definition, rules, words, encoding),
+                definition,
+                rules,
+                findings,
+                as_of=time,
+                commissions=tree,
+                spool=spool,
+                progress=lambda done: bars.update(task, completed=done),
+            )
+            spool.write()
+        if expect is not None and imported.seen != expect:
+            findings.add(_unexpected(imported.seen, expect))
     path = write_store(out, imported.result)
     numbers = {
+        "what": "precincts" if form == TABLES else "records",
+        "seen": imported.seen,
         "counted": imported.counted,
         "records_left_out": findings.by_weight["record"],
         "files_left_out": findings.by_weight["file"],
         "notes": findings.by_weight["note"],
     }
     if json_output:
-        emit_json({**imported.result.document, "records": numbers, "result": str(path)})
+        emit_json({**imported.result.document, "import": numbers, "result": str(path)})
     else:
         _show(shown, sum(findings.by_weight.values()), numbers, path)
     if findings.lost:
         raise typer.Exit(1)
+
+
+def _unexpected(seen: int, expect: int) -> Finding:
+    from tally.exchange.findings import Finding
+
+    what = f"{seen} were read, {expect} should be there"
+    return Finding("all files", "", "", what, "Ask for what is missing", "file")
 
 
 def _writer(stream: IO[str], shown: list[str]) -> Callable[[Finding], None]:
@@ -121,6 +151,6 @@ def _show(shown: list[str], total: int, numbers: dict[str, Any], path: Path) -> 
     if total > len(shown):
         say(f"… and {total - len(shown)} more: see {path.parent / 'findings.jsonl'}")
     say(
-        f"{numbers['counted']} records counted; {numbers['records_left_out']} records and "
-        f"{numbers['files_left_out']} files left out. Written: {path}"
+        f"{numbers['counted']} {numbers['what']} counted; {numbers['records_left_out']} records "
+        f"and {numbers['files_left_out']} files left out. Written: {path}"
     )

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from election.commissions import Commissions
+from election.figures import CONTEST_FIGURES as FIGURES
 from election.model import Election
 from tally.exchange.errors import ExchangeError
 from tally.national.store import NationalResult, PrecinctStatus
@@ -26,8 +27,6 @@ _COLUMN: Final[Mapping[str, str]] = {
     "territorial": "territorial_id",
     "regional": "regional_id",
 }
-#: Figures of a contest beside its votes, as in the store.
-FIGURES: Final = ("ballots", "overvotes", "undervotes", "blank", "invalid", "needs_review")
 #: The whole country where no tree of commissions names it.
 CENTRAL_ID: Final = "central"
 

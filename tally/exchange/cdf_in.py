@@ -10,7 +10,7 @@ applied. A record id of 32 hex digits is kept; any other becomes one by SHA-256.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,16 +21,18 @@ from election.profile import Profile
 from scanner.cdf import SCHEMA_PATH
 from scanner.reading import ContestReading, ContestStatus
 from scanner.record import CastVoteRecord
+from tally.exchange.assembling import NOT_COUNTED, Assembler
 from tally.exchange.errors import ExchangeError
 from tally.exchange.findings import Finding
 from tally.exchange.importing import Item
 from tally.exchange.json_stream import Member, members
 from tally.exchange.names import Names
-from tally.exchange.reading import ReadingError, contest_reading, record_id_of, void_ground
+from tally.exchange.reading import ReadingError, contest_reading
 from tally.exchange.schema import Checker
 from tally.exchange.text import file_blocks
 
-_NOT_COUNTED: Final = "The record is not counted"
+#: How our own reports say that the law voids a ballot.
+_VOID: Final = "invalid ballot: "
 
 
 @dataclass(slots=True)
@@ -59,8 +61,9 @@ class CdfSource:
         self.path = path
         self.name = path.name
         self._election = election
-        self._one_mark = profile.marks.rule == "exactly_one"
         self._names = names
+        one_mark = profile.marks.rule == "exactly_one"
+        self._assembler = Assembler(election, names, one_mark=one_mark)
         self._encoding = encoding
         self._header = _Header()
         self._unnamed = 0
@@ -183,18 +186,16 @@ class CdfSource:
             precinct = None
             try:
                 if member.fault is not None:
-                    raise ReadingError("", member.fault, _NOT_COUNTED)
+                    raise ReadingError("", member.fault, NOT_COUNTED)
                 fault = next(iter(_record_checker().faults(member.value)), None)
                 if fault is not None:
                     where, _, what = fault.partition(": ")
-                    raise ReadingError(where, f"breaks NIST's schema: {what}", _NOT_COUNTED)
+                    raise ReadingError(where, f"breaks NIST's schema: {what}", NOT_COUNTED)
                 precinct = self._precinct(member.value)
                 yield Item(place, key, self._record(member.value, key, precinct))
             except ReadingError as error:
-                finding = Finding(
-                    self.name, place, error.field, error.what, error.advice, "record", precinct
-                )
-                yield Item(place, key, None, finding)
+                error.precinct = precinct
+                yield Item(place, key, None, error.finding(self.name, place))
 
     def _precinct(self, cvr: Mapping[str, Any]) -> str:
         unit = cvr.get("BallotStyleUnitId")
@@ -203,16 +204,11 @@ class CdfSource:
                 return self._header.precincts[0]
             if len(self._election.precincts) == 1:
                 return self._election.precincts[0].id
-            raise ReadingError("BallotStyleUnitId", "says no precinct", _NOT_COUNTED)
+            raise ReadingError("BallotStyleUnitId", "says no precinct", NOT_COUNTED)
         found = self._header.units.get(unit)
-        if found is None:
-            word = self._header.words.get(unit, unit)
-            raise ReadingError(
-                "BallotStyleUnitId",
-                f"precinct {word[:80]!r} is not in election {self._election.id}",
-                "Name it in a mapping ([precincts]); the record is not counted",
-            )
-        return found
+        return found or self._assembler.precinct(
+            "BallotStyleUnitId", self._header.words.get(unit, unit)
+        )
 
     def _record(self, cvr: Mapping[str, Any], key: str, precinct: str) -> CastVoteRecord:
         snapshots = {s["@id"]: s for s in cvr["CVRSnapshot"]}
@@ -221,7 +217,7 @@ class CdfSource:
             raise ReadingError(
                 "CurrentSnapshotId",
                 f"{cvr['CurrentSnapshotId'][:80]!r} is no snapshot of it",
-                _NOT_COUNTED,
+                NOT_COUNTED,
             )
         readings: dict[str, ContestReading] = {}
         for number, entry in enumerate(current.get("CVRContest", ())):
@@ -232,63 +228,25 @@ class CdfSource:
                 raise ReadingError(
                     f"CVRContest[{number}]",
                     f"contest {reading.contest_id} stands twice",
-                    _NOT_COUNTED,
+                    NOT_COUNTED,
                 )
             readings[reading.contest_id] = reading
-        style = self._style(cvr.get("BallotStyleId"), precinct, set(readings))
+        style = self._assembler.style(
+            "BallotStyleId", precinct, set(readings), cvr.get("BallotStyleId") or ""
+        )
         for contest in self._election.style_contests(style):
             # NIST: contests without a mark may be left out of a snapshot.
             readings.setdefault(contest.id, contest_reading(contest, marked=()))
-        ordered = tuple(readings.pop(c.id) for c in self._election.style_contests(style))
-        if readings:
-            raise ReadingError(
-                "CVRContest",
-                f"contest {next(iter(readings))} is not on ballot style {style}",
-                _NOT_COUNTED,
-            )
-        ground, review = self._ballot(current, ordered)
-        return CastVoteRecord(
-            record_id=record_id_of(key),
-            election_hash=self._election.hash,
-            ballot_style_id=style,
-            precinct_id=precinct,
-            valid=ground is None,
-            invalid_ground=ground,
-            needs_review=review,
-            contests=ordered,
+        status, said = current.get("Status", ()), current.get("OtherStatus", "")
+        void = "other" in status and said.startswith(_VOID)
+        return self._assembler.record(
+            key,
+            precinct,
+            style,
+            readings,
+            ground=said.removeprefix(_VOID)[:80] if void else None,
+            review="needs-adjudication" in status,
         )
-
-    def _style(self, word: str | None, precinct: str, contests: set[str]) -> str:
-        if word is not None and (style := self._names.style(word)) is not None:
-            return style
-        fits = [
-            s.id for s in self._election.precinct_styles(precinct) if contests <= set(s.contests)
-        ]
-        exact = [s for s in fits if contests == set(self._election.style(s).contests)]
-        found = exact or fits
-        if len(found) != 1:
-            said = "says none" if word is None else f"{word[:80]!r} is not in the definition"
-            raise ReadingError(
-                "BallotStyleId",
-                f"{said}, and {len(found)} styles of precinct {precinct} have its contests",
-                "Name it in a mapping ([styles]); the record is not counted",
-            )
-        return found[0]
-
-    def _ballot(
-        self, snapshot: Mapping[str, Any], readings: Sequence[ContestReading]
-    ) -> tuple[str | None, bool]:
-        """The ground on which the whole ballot is void, and whether a person must look."""
-        status = snapshot.get("Status", ())
-        said = snapshot.get("OtherStatus", "")
-        ground = None
-        if "other" in status and said.startswith("invalid ballot: "):
-            ground = said.removeprefix("invalid ballot: ")[:80]
-        pending = any(r.status is ContestStatus.NEEDS_REVIEW for r in readings)
-        review = "needs-adjudication" in status or pending
-        if ground is None and self._one_mark and not review:
-            ground = void_ground(readings)
-        return ground, review
 
     def _contest(self, entry: Mapping[str, Any], where: str) -> ContestReading | None:
         theirs = entry["ContestId"]
@@ -358,12 +316,12 @@ class _Marks:
         votes = sum(numbers) if stated is None else stated
         says = stated is not None or any("IsAllocable" in p for p in positions)
         if any("FractionalVotes" in p for p in positions) or "TotalFractionalVotes" in selection:
-            raise ReadingError(where, "counts fractions of votes", _NOT_COUNTED)
+            raise ReadingError(where, "counts fractions of votes", NOT_COUNTED)
         if votes not in (0, 1):
             raise ReadingError(
                 where,
                 f"has {str(votes)[:30]} votes for one option, a voter has at most one",
-                _NOT_COUNTED,
+                NOT_COUNTED,
             )
         if any(p.get("IsAllocable") for p in positions) and stated is not None:
             said = sum(numbers)
@@ -371,7 +329,7 @@ class _Marks:
                 raise ReadingError(
                     f"{where}.TotalNumberVotes",
                     f"says {stated}, its positions add up to {said}",
-                    _NOT_COUNTED,
+                    NOT_COUNTED,
                 )
         indications = {p["HasIndication"] for p in positions}
         if "yes" in indications or (votes and not positions):
@@ -379,7 +337,7 @@ class _Marks:
         elif "unknown" in indications:
             self.marginal.add(option)
         elif votes:
-            raise ReadingError(where, "counts a vote where nothing is marked", _NOT_COUNTED)
+            raise ReadingError(where, "counts a vote where nothing is marked", NOT_COUNTED)
         self.says_votes |= says
         self.review |= "needs-adjudication" in selection.get("Status", ()) and not votes
         if votes:
@@ -406,7 +364,7 @@ def _as_stated(
             where,
             f"{len(reading.votes)} votes, {over} lost to overvoting and {under} to undervoting "
             f"are not the {allowed} that a voter has",
-            _NOT_COUNTED,
+            NOT_COUNTED,
         )
     status = ContestStatus.VALID
     if "overvoted" in words:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from election.model import Election
 from election.profile import Profile
 from tally.exchange.cdf_in import CdfSource
+from tally.exchange.dominion import DominionSource
 from tally.exchange.errors import ExchangeError
+from tally.exchange.ess import EssSource
+from tally.exchange.hart import HartSource
 from tally.exchange.importing import Source
 from tally.exchange.names import Names
 
-#: Word → what a folder of such files has in it.
-FORMS: Final = {"cvr-cdf": "*.json"}
+#: Word → what a folder of such files has in it, None where the folder is one export.
+FORMS: Final = {"cvr-cdf": "*.json", "dominion": None, "ess": "*.csv", "hart": None}
+_Maker = Callable[[Path, Election, Profile, Names, str | None], Source]
+_SOURCES: Final[Mapping[str, _Maker]] = {
+    "cvr-cdf": CdfSource,
+    "dominion": DominionSource,
+    "ess": EssSource,
+    "hart": HartSource,
+}
 
 
 def sources_of(
@@ -25,15 +35,16 @@ def sources_of(
     names: Names,
     encoding: str | None = None,
 ) -> list[Source]:
-    """A source a file; a folder means the files of that form in it, by name.
+    """A source a file; a folder means the files of that form in it, by name, or is one export.
 
     Raises:
         ExchangeError: a folder without any.
     """
+    make, pattern = _SOURCES[form], FORMS[form]
     found: list[Source] = []
     for path in paths:
-        files = sorted(path.glob(FORMS[form])) if path.is_dir() else [path]
+        files = sorted(path.glob(pattern)) if pattern is not None and path.is_dir() else [path]
         if not files:
-            raise ExchangeError(f"{path}: has no {FORMS[form]} in it. Give the files themselves")
-        found += [CdfSource(file, election, profile, names, encoding) for file in files]
+            raise ExchangeError(f"{path}: has no {pattern} in it. Give the files themselves")
+        found += [make(file, election, profile, names, encoding) for file in files]
     return found

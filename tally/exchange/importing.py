@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 import numpy as np
-import pyarrow as pa
 
 from election.commissions import Commissions
 from election.model import Election
@@ -33,11 +31,10 @@ from firmware_sim.errors import CountError
 from scanner.record import CastVoteRecord
 from tally.exchange.errors import ExchangeError
 from tally.exchange.findings import Finding, Findings
-from tally.exchange.small import whole
+from tally.exchange.results import result_of
 from tally.exchange.spool import RecordSpool
 from tally.figures import PrecinctTotals
 from tally.national.store import NationalResult, PrecinctStatus
-from tally.totals import add_totals, outcome
 
 #: Records counted at a time.
 BATCH: Final = 4096
@@ -81,6 +78,7 @@ class Imported:
 
     result: NationalResult
     counted: int
+    seen: int
 
 
 def import_records(
@@ -127,10 +125,24 @@ def import_records(
             counting.add(one.file, one.item)
     counting.flush()
     progress(seen)
-    result = _result(
-        counting.totals, election, profile, findings, files, as_of=as_of, commissions=commissions
+    states = {
+        precinct: (
+            PrecinctStatus.COUNTED if precinct in counting.totals else PrecinctStatus.REFUSED,
+            f"{lost} records of it could not be counted",
+        )
+        for precinct, lost in findings.lost_in.items()
+    }
+    result = result_of(
+        counting.totals,
+        election,
+        profile,
+        states=states,
+        sources={p: ", ".join(sorted(names))[:500] for p, names in files.items()},
+        left_out=findings.by_weight,
+        as_of=as_of,
+        commissions=commissions,
     )
-    return Imported(result, counting.counted)
+    return Imported(result, counting.counted, seen)
 
 
 def _short(key: str) -> int:
@@ -316,111 +328,3 @@ def _add(into: dict[str, Any], more: dict[str, Any]) -> None:
             _add(into.setdefault(key, {}), value)
         elif isinstance(value, int):
             into[key] = into.get(key, 0) + value
-
-
-# --- the result ---------------------------------------------------------------------------
-
-
-def _result(
-    totals: dict[str, PrecinctTotals],
-    election: Election,
-    profile: Profile,
-    findings: Findings,
-    files: dict[str, set[str]],
-    *,
-    as_of: str,
-    commissions: Commissions | None,
-) -> NationalResult:
-    sums = add_totals(totals.values(), election)
-    elected = outcome(sums, election, profile)
-    precincts: list[dict[str, Any]] = []
-    for precinct in election.precincts:
-        lost = findings.lost_in[precinct.id]
-        row: dict[str, Any] = {
-            "precinct_id": precinct.id,
-            "registered": precinct.registered_voters,
-            "status": (
-                PrecinctStatus.COUNTED
-                if precinct.id in totals
-                else PrecinctStatus.REFUSED
-                if lost
-                else PrecinctStatus.MISSING
-            ).value,
-            "reason": f"{lost} records of it could not be counted" if lost else None,
-        }
-        if precinct.id in totals:
-            row["source"] = ", ".join(sorted(files[precinct.id]))[:500]
-        elif not lost:
-            row["reason"] = "nothing came"
-        if commissions is not None:
-            row["territorial_id"] = commissions.above(precinct.id, "territorial")
-            row["regional_id"] = commissions.above(precinct.id, "regional")
-        precincts.append(row)
-    status = Counter(row["status"] for row in precincts)
-    document = {
-        "election_id": election.id,
-        "election_hash": election.hash,
-        "profile_id": profile.id,
-        "profile_hash": profile.canonical_hash(),
-        "source": "import",
-        "as_of": as_of,
-        "precincts": {
-            "expected": len(election.precincts),
-            **{word.value: status[word.value] for word in PrecinctStatus},
-        },
-        "contests": sums.contests,
-        "outcome": elected.as_json(),
-        "controls": {},
-        "import": {"left_out": findings.by_weight["record"], "files": findings.by_weight["file"]},
-    }
-    return whole(
-        NationalResult(
-            document,
-            {
-                "precincts": pa.Table.from_pylist(precincts),
-                **_tables(totals),
-            },
-        )
-    )
-
-
-def _tables(totals: dict[str, PrecinctTotals]) -> dict[str, pa.Table]:
-    contests = [
-        (precinct, contest, figures)
-        for precinct, one in totals.items()
-        for contest, figures in one["contests"].items()
-    ]
-    if not contests:
-        return {}
-    names = ("ballots", "overvotes", "undervotes", "blank", "invalid", "needs_review")
-    votes = [(p, c, o, n) for p, c, f in contests for o, n in f["votes"].items()]
-    papers = [(p, s, f) for p, one in totals.items() for s, f in one["styles"].items()]
-    return {
-        "votes": pa.table(
-            dict(
-                zip(
-                    ("precinct_id", "contest_id", "option_id", "votes"),
-                    map(list, zip(*votes, strict=True)),
-                    strict=True,
-                )
-            )
-        ),
-        "contests": pa.table(
-            {
-                "precinct_id": [p for p, _, _ in contests],
-                "contest_id": [c for _, c, _ in contests],
-                **{name: [f[name] for _, _, f in contests] for name in names},  # type: ignore[literal-required]
-            }
-        ),
-        "papers": pa.table(
-            {
-                "precinct_id": [p for p, _, _ in papers],
-                "style_id": [s for _, s, _ in papers],
-                "in_box": [f["sheets"] for _, _, f in papers],
-                **{
-                    name: [f[name] for _, _, f in papers]
-                    for name in ("valid", "invalid", "needs_review")
-                },
-            }
-        ),
-    }

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from election.model import Contest
 from scanner.interpretation import MORE_THAN_ONE_MARK, NO_MARK
 from scanner.reading import ContestReading, ContestStatus
+from tally.exchange.findings import Finding
 
 _OURS: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -34,12 +36,32 @@ def void_ground(readings: Iterable[ContestReading]) -> str | None:
     return NO_MARK if ContestStatus.BLANK in states else None
 
 
+def overvoted(contest: Contest) -> ContestReading:
+    """The reading where only that is known: more marks than votes, but not which."""
+    return ContestReading(contest.id, (), (), (), ContestStatus.OVERVOTE, 0, contest.votes_allowed)
+
+
 class ReadingError(ValueError):
     """What a record says of a contest cannot be; (field, what, advice) as its arguments."""
 
     def __init__(self, field: str, what: str, advice: str) -> None:
         super().__init__(field, what, advice)
         self.field, self.what, self.advice = field, what, advice
+        self.precinct: str | None = None
+
+    def finding(self, file: str, place: str) -> Finding:
+        """As the finding on the record at `place` in `file`."""
+        return Finding(file, place, self.field, self.what, self.advice, "record", self.precinct)
+
+
+@contextmanager
+def in_precinct(precinct: str) -> Iterator[None]:
+    """What goes wrong inside says whose record it is."""
+    try:
+        yield
+    except ReadingError as error:
+        error.precinct = precinct
+        raise
 
 
 def contest_reading(

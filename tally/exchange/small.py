@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from election.commissions import Commissions
+from election.figures import CONTEST_FIGURES as FIGURES
 from election.model import Election
-from tally.exchange.areas import FIGURES
 from tally.exchange.errors import ExchangeError
 from tally.national.store import RESULT, NationalResult, PrecinctStatus, read_store
 from tally.results import FORMAT as SMALL_FORMAT
