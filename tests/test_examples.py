@@ -71,3 +71,28 @@ def test_the_page_names_every_file(file: Path) -> None:
     name = file.relative_to(EXAMPLES).as_posix()
     told = name in page or (file.suffix == ".json" and f"{file.stem}.csv`, `.json`" in page)
     assert told or name == "README.md"
+
+
+def test_the_example_of_another_systems_records(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """examples/exchange: four records counted, the fifth named; the result is exported."""
+    folder = EXAMPLES / "exchange"
+    definition = str(US / "election.json")
+    with pytest.raises(SystemExit) as stop:
+        main(
+            ["import", definition, str(folder / "ess.csv"), "--form", "ess", "--expect", "5"]
+            + ["--map", str(folder / "names.toml"), "--out", str(tmp_path / "in"), "--json"]
+        )
+    assert stop.value.code == 1
+    result = json.loads(capsys.readouterr().out)
+    assert (result["import"]["counted"], result["import"]["records_left_out"]) == (4, 1)
+    president = result["contests"]["president"]["votes"]
+    assert (president["harlow-reyes"], president["quincy-adler"]) == (2, 1)
+    assert "Donald Duck" in (tmp_path / "in" / "findings.jsonl").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit) as stop:
+        main(
+            ["export", definition, str(tmp_path / "in"), "--form", "err"]
+            + ["--out", str(tmp_path / "results.json")]
+        )
+    assert stop.value.code == 0
