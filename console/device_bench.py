@@ -84,6 +84,12 @@ class DeviceOptions:
                 note_refused_pin(self.journal, self.second_journal, error.left)
             raise
 
+    def media(self) -> dict[str, Path]:
+        """The folders that the device writes to beside the journal's, by name."""
+        second = None if self.second_journal is None else self.second_journal.absolute().parent
+        named = {"second_journal": second, "medium": self.medium}
+        return {name: place for name, place in named.items() if place is not None}
+
     def setup(self, people: Sequence[OpenSlot]) -> DeviceSetup:
         """Definition, rules, key and what is replaced; checked against each other.
 

@@ -120,23 +120,35 @@ def _self_test(device: PrecinctDevice, people: People) -> tuple[Check, ...]:
 def _readiness(
     device: PrecinctDevice,
     people: People,
+    options: DeviceOptions,
     out: Annotated[Path, typer.Option("--out", help="Folder for readiness.pdf and .json.")],
+    expect: Annotated[
+        str | None, typer.Option(help="Certified software: file of `device identity`, or hash.")
+    ] = None,
 ) -> tuple[Check, ...]:
     """Try every part before the day, with blank papers of every style in the tray; write a report.
 
     Arguments: --out readiness
     """
+    from console.firmware import compared
     from console.readiness_pdf import render_pdf
     from scanner.sheet import SheetReader
 
+    software = None if expect is None else compared(expect, device.setup.firmware)
+
     reader = SheetReader(device.setup.election, device.setup.profile)
     made = device.readiness(
-        lambda images: reader.read_images(images).pages, reader.pages.thresholds, present=people
+        lambda images: reader.read_images(images).pages,
+        reader.pages.thresholds,
+        present=people,
+        media=options.media(),
+        software=software,
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / "readiness.json").write_bytes(to_json_bytes(made.as_json()))
     (out / "readiness.pdf").write_bytes(render_pdf(made))
-    return tuple(Check(c.name, c.state != "failed", c.detail) for c in made.checks)
+    bad = {check.name for check in (*made.failed, *made.untried)}
+    return tuple(Check(c.name, c.name not in bad, c.detail) for c in made.checks)
 
 
 def _zero_tape(device: PrecinctDevice, people: People) -> None:
@@ -354,7 +366,7 @@ def _shared(
 
 def _command(step: Callable[..., object]) -> Callable[..., None]:
     """The command of a step: its own arguments, then the shared ones."""
-    own = list(inspect.signature(step).parameters.values())[2:]
+    own = [p for p in list(inspect.signature(step).parameters.values())[2:] if p.name != _WHOLE]
     shared = list(inspect.signature(_shared).parameters.values())
     names = {parameter.name for parameter in own}
 
@@ -377,6 +389,10 @@ def _command(step: Callable[..., object]) -> Callable[..., None]:
     return command
 
 
+#: The name under which a step takes the whole of the shared options, where it needs them.
+_WHOLE = "options"
+
+
 def _run(options: DeviceOptions, step: partial[object], as_json: bool) -> None:
     check_distinct(
         {
@@ -394,7 +410,8 @@ def _run(options: DeviceOptions, step: partial[object], as_json: bool) -> None:
     with open_device(
         options, setup, watch=Stopwatch(), reads=False, without_scanner=step.func in _NO_SCANNER
     ) as device:
-        made = step(device, [slot.person for slot in slots])
+        whole = {_WHOLE: options} if _WHOLE in inspect.signature(step.func).parameters else {}
+        made = step(device, [slot.person for slot in slots], **whole)
         shown = described(device)
         findings = device.findings() if device.state.has_begun else ()
         totals = device.totals() if findings and device.state.is_closed else None

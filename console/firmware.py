@@ -46,7 +46,7 @@ def identity(
         found = configured(found, definition, load_profile(profile or definition.profile))
     if out is not None:
         replace_bytes(out, to_json_bytes(found.model_dump(mode="json")))
-    findings = _compare(expect, found) if expect is not None else []
+    findings = compared(expect, found) if expect is not None else []
     value = {
         "hash": found.hash,
         "software_hash": found.software_hash,
@@ -71,10 +71,19 @@ def identity(
         raise typer.Exit(1)
 
 
-def _compare(expect: str, found: FirmwareIdentity) -> list[str]:
+def compared(expect: str, found: FirmwareIdentity) -> list[str]:
+    """Where software differs from the certified one (a file, or a hash), a line each.
+
+    Raises:
+        CertifiedValueError: `expect` is neither.
+    """
     path = Path(expect)
     certified = certified_value(expect, path.read_bytes() if path.is_file() else None)
     if isinstance(certified, str):
         known = (found.hash, found.software_hash, code_hash_of(found))
-        return [] if certified in known else [f"no hash of this software is {certified}"]
+        return (
+            []
+            if certified in known
+            else [f"no hash of this software is {certified}; its own is {found.hash}"]
+        )
     return differences(certified, found)

@@ -28,6 +28,7 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "title": ("Дайындық туралы есеп", "Отчёт о готовности", "Readiness report"),
         "ready": ("ДАЙЫН", "ГОТОВО", "READY"),
         "not_ready": ("ДАЙЫН ЕМЕС", "НЕ ГОТОВО", "NOT READY"),
+        "not_whole": ("ТОЛЫҚ ТЕКСЕРІЛМЕГЕН", "ПРОВЕРЕНО НЕ ВСЁ", "NOT WHOLLY TESTED"),
         "checks": ("Тексерулер", "Проверки", "Checks"),
         "identity": ("Құрылғы", "Устройство", "The device"),
         "maps": (
@@ -51,6 +52,24 @@ WORDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "fit": ("Белгілердің дәлдігі", "Точность меток", "Fit of timing marks"),
         "printer": ("Принтер", "Принтер", "Printer"),
         "storage": ("Жад", "Память", "Storage"),
+        "storage_second_journal": (
+            "Екінші журнал жады",
+            "Память второго журнала",
+            "Second journal's storage",
+        ),
+        "storage_medium": ("Алмалы тасығыш", "Съёмный носитель", "Removable medium"),
+        "health": ("Диск күйі", "Состояние диска", "Disk health"),
+        "health_second_journal": (
+            "Екінші диск күйі",
+            "Состояние второго диска",
+            "Second disk's health",
+        ),
+        "health_medium": ("Тасығыш күйі", "Состояние носителя", "Medium's health"),
+        "expected_software": (
+            "Сертификатталған бағдарлама",
+            "Сертифицированная программа",
+            "Certified software",
+        ),
         "power": ("Қуат", "Питание", "Power"),
         "election": ("Сайлау", "Выборы", "Election"),
         "election_hash": ("Анықтама хеші", "Хеш определения", "Definition hash"),
@@ -104,8 +123,12 @@ def render_pdf(made: Readiness) -> bytes:
     _text(pdf, say("title"), 14)
     _text(pdf, made.time, 9, colour=_SOFT)
     pdf.ln(2)
-    state = "failed" if made.failed else "passed"
-    _text(pdf, say("not_ready" if made.failed else "ready"), 14, colour=_COLOURS[state])
+    state, words = "passed", "ready"
+    if made.failed:
+        state, words = "failed", "not_ready"
+    elif made.untried:
+        state, words = "not_tested", "not_whole"
+    _text(pdf, say(words), 14, colour=_COLOURS[state])
     _heading(pdf, "checks")
     _table(
         pdf,

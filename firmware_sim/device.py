@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from firmware_sim.checks import Check
@@ -212,6 +214,8 @@ class PrecinctDevice:
         thresholds: Thresholds,
         *,
         present: Sequence[Person] = NOBODY,
+        media: Mapping[str, Path] = MappingProxyType({}),
+        software: Sequence[str] | None = None,
     ) -> Readiness:
         """Try every part before the day, blank papers and a test tape among them; logged.
 
@@ -220,12 +224,15 @@ class PrecinctDevice:
         Args:
             read: a sheet's sides (encoded images) to its pages' readings.
             thresholds: the limits in force.
+            media: folders that are written beside the journal's, by name.
+            software: where the software differs from the certified one, a line each; None:
+                it was compared with nothing.
 
         Raises:
             StateError: the day has begun.
         """
         return self._preparation.readiness(
-            self._feeder, read, thresholds, self._randomness, present
+            self._feeder, read, thresholds, self._randomness, present, media, software
         )
 
     def print_zero_tape(self, *, present: Sequence[Person] = NOBODY) -> Tape:

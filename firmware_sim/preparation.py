@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from firmware_sim import tapes
 from firmware_sim.checks import Check
@@ -13,14 +14,16 @@ from firmware_sim.failures import Failure
 from firmware_sim.identity import software_version
 from firmware_sim.ledger import Ledger
 from firmware_sim.printing import TapePrinter, tape_head
-from firmware_sim.probes import PowerProbe, probe_power, probe_storage
+from firmware_sim.probes import PowerProbe, disk_of, probe_health, probe_power, probe_storage
 from firmware_sim.readiness import (
     Readiness,
     ReadinessCheck,
     State,
+    health_line,
     power_line,
     scan_blanks,
     self_test_lines,
+    software_line,
     storage_line,
 )
 from firmware_sim.roles import Action, Person
@@ -140,6 +143,8 @@ class Preparation:
         thresholds: Thresholds,
         randomness: Callable[[int], bytes],
         present: Sequence[Person],
+        media: Mapping[str, Path],
+        software: Sequence[str] | None,
     ) -> Readiness:
         """See `PrecinctDevice.readiness`."""
         self._ledger.watch()
@@ -154,14 +159,25 @@ class Preparation:
             box = self._sheets.status().box_count
             state: State = "failed" if box else "passed"
             lines.append(ReadinessCheck("box_counter", state, str(box)))
-            pages, scanned = scan_blanks(feeder, read, thresholds, styles, randomness)
+            pages, scanned = scan_blanks(
+                feeder,
+                read,
+                thresholds,
+                styles,
+                randomness,
+                precinct=setup.precinct_id,
+                mode=self._ledger.mode.value,
+            )
         except HardwareError as error:
             pages, scanned = (), (ReadinessCheck("blank_scan", "failed", str(error)),)
-        lines += [*scanned, self._printed(), self._stored(), power_line(self._power())]
+        lines += [*scanned, self._printed()]
+        for suffix, folder in {"": self._journal.path.parent, **media}.items():
+            lines += self._stored(suffix, folder)
+        lines += [power_line(self._power()), software_line(software)]
         made = Readiness(
             utc_text(self._ledger.now()), self._described(thresholds), tuple(lines), pages
         )
-        failed = ", ".join(check.name for check in made.failed)
+        failed = ", ".join(check.name for check in (*made.failed, *made.untried))
         self._ledger.write(
             {},
             "readiness_failed" if failed else "readiness_passed",
@@ -195,12 +211,15 @@ class Preparation:
             return ReadinessCheck("printer", "failed", str(error))
         return ReadinessCheck("printer", "passed", f"test tape printed, {head.paper.name}")
 
-    def _stored(self) -> ReadinessCheck:
-        folder = self._journal.path.parent
+    def _stored(self, suffix: str, folder: Path) -> tuple[ReadinessCheck, ...]:
+        """Room and speed of a medium, and the health of the disk under it."""
+        name = f"storage{suffix and '_'}{suffix}"
         try:
-            return storage_line(probe_storage(folder))
+            stored = storage_line(probe_storage(folder), name)
         except OSError as error:
-            return ReadinessCheck("storage", "failed", f"{folder}: {error.strerror}")
+            stored = ReadinessCheck(name, "failed", f"{folder}: {error.strerror}")
+        health = f"health{suffix and '_'}{suffix}"
+        return stored, health_line(health, probe_health(disk_of(folder)))
 
     # --- self-test -------------------------------------------------------------------
 

@@ -6,17 +6,19 @@ stay far below what makes a mark: dirt on the glass would else be votes. Papers 
 back, nothing is recorded, and the box stays as it was.
 
 A line is *passed*, *failed*, or *not_tested* where there is nothing to ask: never taken for
-passed. Sources: NVT-04, NVT-12, NVT-16; `firmware_sim.checks` for the self-test.
+passed. A device is ready where no line failed, and only what a machine may not tell
+(`MAY_BE_UNTRIED`) was not tested. Sources: NVT-04, NVT-12, NVT-16; `firmware_sim.checks` for the
+self-test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from firmware_sim.checks import Check
-from firmware_sim.probes import PowerProbe, StorageProbe
+from firmware_sim.probes import HealthProbe, PowerProbe, StorageProbe
 from hardware.errors import HardwareError
 from hardware.interface import Feeder
 from scanner.errors import PageRefusedError
@@ -37,6 +39,9 @@ MAX_FLUSH_MS = 200.0
 MIN_CHARGE_PERCENT = 80
 #: At most this many blank papers are drawn in.
 MAX_BLANKS = 60
+#: Lines that may be *not_tested* on a device that is ready: what not every machine tells, and a
+#: comparison that nobody asked for. Else by the beginning of their names: `health`.
+MAY_BE_UNTRIED = ("power", "expected_software", "health")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,26 @@ class Readiness:
         """The lines that keep the device from being ready."""
         return tuple(check for check in self.checks if check.state == "failed")
 
+    @property
+    def untried(self) -> tuple[ReadinessCheck, ...]:
+        """The lines that were not tested and should have been."""
+        return tuple(
+            check
+            for check in self.checks
+            if check.state == "not_tested" and not check.name.startswith(MAY_BE_UNTRIED)
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Nothing failed, and nothing that matters was left out."""
+        return not self.failed and not self.untried
+
     def as_json(self) -> dict[str, Any]:
         """`readiness.json`."""
         return {
             "format": FORMAT,
             "time": self.time,
-            "ready": not self.failed,
+            "ready": self.ready,
             "identity": dict(self.identity),
             "checks": [asdict(check) for check in self.checks],
             "pages": [asdict(page) for page in self.pages],
@@ -105,24 +124,31 @@ def scan_blanks(
     thresholds: Thresholds,
     wanted: Collection[str],
     randomness: Callable[[int], bytes],
+    *,
+    precinct: str = "",
+    mode: str = "",
 ) -> tuple[tuple[BlankPage, ...], tuple[ReadinessCheck, ...]]:
     """Draw in blank papers until the tray is empty, measure and give back each.
 
     Args:
         read: a sheet's sides to its pages' readings; raises PageRefusedError.
-        wanted: the styles that must be among them.
+        wanted: the styles that must be among them, and no others.
+        precinct, mode: the device's; papers of others are named ("": not looked at).
 
     Returns:
         the pages, and the lines "blank_scan", "streaks_and_dust" and "fit".
     """
     pages: list[BlankPage] = []
     faults: list[str] = []
+    foreign: list[str] = []
     sheets = 0
     try:
         while sheets < MAX_BLANKS and (sheet := feeder.feed()) is not None:
             sheets += 1
             try:
-                pages += [_blank_page(reading, thresholds) for reading in read(sheet.images)]
+                for reading in read(sheet.images):
+                    pages.append(_blank_page(reading, thresholds))
+                    foreign += _foreign(reading, wanted, precinct, mode)
             except PageRefusedError as error:
                 faults.append(f"paper {sheets}: {error.reason}: {error.detail}")
             feeder.return_sheet(randomness(16).hex())
@@ -134,6 +160,9 @@ def scan_blanks(
             ReadinessCheck(name, "not_tested", none)
             for name in ("blank_scan", "streaks_and_dust", "fit")
         )
+    faults += [f"paper of {what}" for what in dict.fromkeys(foreign)]
+    if sheets == MAX_BLANKS:
+        faults.append(f"after {MAX_BLANKS} papers the rest was left: put fewer in the tray")
     missing = sorted(set(wanted) - {page.style_id for page in pages})
     if missing:
         faults.append(f"no blank paper of style {', '.join(missing)}")
@@ -164,6 +193,19 @@ def scan_blanks(
     )
 
 
+def _foreign(
+    reading: PageReading, wanted: Collection[str], precinct: str, mode: str
+) -> Iterator[str]:
+    """Why a paper would be refused on the day."""
+    style = reading.layout.ballot_style_id
+    if style not in wanted:
+        yield f"style {style} is not handed out at {precinct or 'this precinct'}"
+    if precinct and reading.precinct_id not in (None, precinct):
+        yield f"style {style} is bound to precinct {reading.precinct_id}, not {precinct}"
+    if mode and reading.ballot_kind != mode:
+        yield f"style {style} is a {reading.ballot_kind} paper, the device is in {mode} mode"
+
+
 def self_test_lines(checks: Sequence[Check]) -> tuple[ReadinessCheck, ...]:
     """The device's own self-test as lines."""
     return tuple(
@@ -172,15 +214,33 @@ def self_test_lines(checks: Sequence[Check]) -> tuple[ReadinessCheck, ...]:
     )
 
 
-def storage_line(probe: StorageProbe) -> ReadinessCheck:
+def storage_line(probe: StorageProbe, name: str = "storage") -> ReadinessCheck:
     """Is there room and speed for a day?"""
     said = (
         f"{probe.free_bytes / 1e9:.1f} GB free, {probe.write_mb_s:.0f} MB/s, a flush "
         f"{probe.flush_ms:.1f} ms (slowest {probe.slowest_flush_ms:.1f})"
     )
+    if probe.in_memory:
+        return ReadinessCheck(name, "failed", f"in memory, gone with the power; {said}")
     slow = probe.write_mb_s < MIN_WRITE_MB_S or probe.flush_ms > MAX_FLUSH_MS
     short = probe.free_bytes < MIN_FREE_BYTES
-    return ReadinessCheck("storage", "failed" if slow or short else "passed", said)
+    return ReadinessCheck(name, "failed" if slow or short else "passed", said)
+
+
+def health_line(name: str, probe: HealthProbe) -> ReadinessCheck:
+    """How long will the disk last, by its own word?"""
+    if not probe.known:
+        return ReadinessCheck(name, "not_tested", probe.said)
+    return _line(name, [f"{probe.disk}: {fault}" for fault in probe.faults], probe.said)
+
+
+def software_line(found: Sequence[str] | None) -> ReadinessCheck:
+    """Is it the certified software? `found`: where it differs; None: compared with nothing."""
+    name = "expected_software"
+    if found is None:
+        return ReadinessCheck(name, "not_tested", "no certified value was given (--expect)")
+    more = [f"and {len(found) - 8} more"] if len(found) > 8 else []
+    return _line(name, [*found[:8], *more], "is the certified one")
 
 
 def power_line(probe: PowerProbe) -> ReadinessCheck:
