@@ -7,8 +7,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hardware.errors import LinkError, ProtocolError
-from hardware.interface import Feeder, FeederStatus, HeldSheet
+from hardware.batch_messages import BATCH_VERSION, unpack_capabilities
+from hardware.errors import HardwareError, ImprinterError, LinkError, ProtocolError
+from hardware.interface import Capabilities, Feeder, FeederStatus, HeldSheet
 from hardware.link import Link, LinkTiming
 from hardware.messages import (
     MAX_BLOCK,
@@ -45,6 +46,7 @@ def open_feeder(port: str) -> Feeder:
 
     Raises:
         LinkError: no such port, or no scanner that speaks the link answers there.
+        ImprinterError: a scanner that numbers sheets; see `SerialFeeder`.
     """
     feeder = SerialFeeder(lambda: SerialStream(port, write_timeout_s=WRITE_TIMEOUT_S))
     feeder.status()
@@ -57,7 +59,13 @@ class SerialFeeder:
     A broken link is closed and raised; the next call opens it again, so that a scanner
     that was unplugged or restarted is found by itself. What was fetched of the held sheet
     stays in memory until the sheet is settled: after a break the rest is fetched, not all.
+
+    A scanner with an imprinter is refused: numbers on sheets in the order of feeding are the
+    order of the voters (NVT-05). `hardware.central` is for central counts.
     """
+
+    #: May the scanner have an imprinter?
+    _imprinter_allowed = False
 
     def __init__(
         self,
@@ -73,12 +81,13 @@ class SerialFeeder:
         self._stream: ByteStream | None = None
         self._link: Link | None = None
         self._hello: Hello | None = None
+        self._capabilities = Capabilities()
         self._block_bytes = MAX_BLOCK
         self._fetched: _Fetched | None = None
 
     def status(self) -> FeederStatus:
         """See `Feeder.status`."""
-        status = Status.unpack(self._ask(Kind.STATUS))
+        status = Status.unpack(self._ask(Kind.STATUS), self._version)
         if self._hello is None:  # pragma: no cover - `_ask` greets first
             raise ProtocolError("the scanner was not greeted")
         return FeederStatus(
@@ -94,16 +103,17 @@ class SerialFeeder:
 
     def feed(self) -> HeldSheet | None:
         """See `Feeder.feed`. Every image is checked against the digest announced for it."""
-        reply = FeedReply.unpack(self._ask(Kind.FEED))
+        images = self._images(FeedReply.unpack(self._ask(Kind.FEED)))
+        return None if images is None else HeldSheet(images)
+
+    def _images(self, reply: FeedReply) -> tuple[bytes, ...] | None:
         if not reply.sides:
             self._fetched = None
             return None
         if self._fetched is None or self._fetched.sides != reply.sides:
             self._fetched = _Fetched(reply.sides, [bytearray() for _ in reply.sides])
         fetched = self._fetched.images
-        return HeldSheet(
-            tuple(self._image(n, side, fetched[n]) for n, side in enumerate(reply.sides))
-        )
+        return tuple(self._image(n, side, fetched[n]) for n, side in enumerate(reply.sides))
 
     def accept(self, token: str) -> None:
         """See `Feeder.accept`."""
@@ -130,7 +140,7 @@ class SerialFeeder:
             raw = b""
         if len(raw) != TOKEN_BYTES:
             raise ProtocolError(f"a token is {2 * TOKEN_BYTES} hex digits, not {token[:40]!r}")
-        reply = LastToken.unpack(self._ask(kind, raw))
+        reply = LastToken.unpack(self._ask(kind, raw), self._version)
         if reply != LastToken(act, raw):
             self._hang_up()
             raise ProtocolError(f"the scanner confirmed another {kind.name} than was asked for")
@@ -152,18 +162,43 @@ class SerialFeeder:
         )
 
     def _ask(self, kind: Kind, payload: bytes = b"") -> bytes:
+        link = self._open()
         try:
-            return self._open().request(kind, payload)
+            return link.request(kind, payload)
         except LinkError:
             self._hang_up()
             raise
 
+    @property
+    def _version(self) -> int:
+        return 1 if self._link is None else self._link.version
+
+    def _check_imprinter(self, model: str) -> None:
+        if self._capabilities.imprinter and not self._imprinter_allowed:
+            raise ImprinterError(
+                f"the scanner {model!r} has an imprinter: numbers on the sheets would tell the "
+                "order of the voters. Connect a precinct scanner without one; a central scanner "
+                "is for `ballotbench read --port`"
+            )
+
     def _open(self) -> Link:
+        try:
+            return self._opened()
+        except HardwareError:
+            self._hang_up()
+            raise
+
+    def _opened(self) -> Link:
         if self._link is None:
             self._stream = self._connect()
             first = int.from_bytes(self._randomness(2), "big")
             timing = self._timing or LinkTiming.at(self._stream.baudrate)
             link = Link(self._stream, timing=timing, sequence=first)
             self._hello = link.hello(self._randomness(NONCE_BYTES))
+            if link.version >= BATCH_VERSION:
+                self._capabilities = unpack_capabilities(link.request(Kind.CAPABILITIES))
+                self._check_imprinter(self._hello.model)
+            else:
+                self._capabilities = Capabilities()
             self._link, self._block_bytes = link, timing.block_bytes
         return self._link

@@ -21,8 +21,7 @@ from cobs import cobs
 
 from hardware.errors import ProtocolError
 
-#: Version of the frames in which HELLO is asked and answered, in every version to come; and
-#: the only one of all others that this code speaks.
+#: Version of the frames in which HELLO is asked and answered, in every version to come.
 PROTOCOL_VERSION = 1
 
 #: Bytes a payload may have: one image block and its head fit with room to spare.

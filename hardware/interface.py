@@ -19,6 +19,7 @@ class PaperPlace(StrEnum):
     NONE = "none"
     HELD = "held"
     IN_BOX = "in_box"
+    OUTSTACKED = "outstacked"
     RETURNED = "returned"
     UNKNOWN = "unknown"
 
@@ -72,4 +73,90 @@ class Feeder(Protocol):
 
     def close(self) -> None:
         """Release the link."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a scanner has besides the paper path; `trays` is 0 without batches, and an
+    imprint has at most `imprint_characters`."""
+
+    batches: bool = False
+    imprinter: bool = False
+    outstack: bool = False
+    trays: int = 0
+    imprint_characters: int = 0
+
+
+class BatchStage(StrEnum):
+    """Where the batch last begun is."""
+
+    NONE = "none"
+    OPEN = "open"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """The batch last begun. `waiting` sheets are in its tray; `numbers` were given, and each
+    is on a sheet accepted, outstacked, returned or held, or `void`: given, and on no sheet
+    that came through (a power cut before the ink, a sheet pulled out by hand)."""
+
+    stage: BatchStage
+    tray: int
+    held: bool
+    waiting: int
+    numbers: int
+    accepted: int
+    outstacked: int
+    returned: int
+    void: int
+    batch_id: str
+    imprint_format: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedSheet:
+    """A held sheet of a batch: its number there (from 1), the words printed on it ("" where
+    none are), and its images as in `HeldSheet`."""
+
+    position: int
+    imprint: str
+    images: tuple[bytes, ...]
+
+
+class BatchFeeder(Feeder, Protocol):
+    """A central scanner: batches from trays, an imprinter, a pocket for outstacked sheets.
+
+    For central counts alone: a number on a sheet tells the order of feeding, which at a
+    polling station is that of the voters (NVT-05). Verbs may raise `BatchRefusedError`.
+    """
+
+    def capabilities(self) -> Capabilities:
+        """What it has."""
+        ...
+
+    def begin_batch(self, batch_id: str, tray: int, imprint_format: str) -> BatchState:
+        """Open a batch over a tray (from 1); the same again only confirms.
+
+        `imprint_format` is as in `hardware.imprint`; "" prints nothing.
+        """
+        ...
+
+    def next_sheet(self) -> NumberedSheet | None:
+        """Draw in, number, print, scan and hold the next sheet of the batch's tray; None when
+        it is empty. Called again while a sheet is held, it is that sheet with its number."""
+        ...
+
+    def outstack(self, token: str) -> None:
+        """Put the held sheet into the pocket for sheets that a person must see; idempotent
+        as `accept`."""
+        ...
+
+    def batch(self) -> BatchState:
+        """The batch last begun, with its counters; changes nothing."""
+        ...
+
+    def end_batch(self, batch_id: str) -> BatchState:
+        """Close the open batch; the same again only confirms."""
         ...

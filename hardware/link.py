@@ -17,7 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hardware.errors import FeederError, LinkError, ProtocolError
+from hardware.batch_messages import BATCH_VERSION, BatchWord
+from hardware.errors import BatchRefusedError, FeederError, LinkError, ProtocolError
 from hardware.framing import DELIMITER, PROTOCOL_VERSION, Frame, FrameReader, encode_frame
 from hardware.messages import (
     MAX_BLOCK,
@@ -32,7 +33,7 @@ from hardware.messages import (
 from hardware.stream import DEFAULT_BAUD, ByteStream
 
 #: Versions of the link that this program speaks; HELLO is always in frames of version 1.
-VERSIONS = (PROTOCOL_VERSION,)
+VERSIONS = (PROTOCOL_VERSION, BATCH_VERSION)
 
 #: Unasked events kept until they are taken; the oldest go first.
 MAX_EVENTS = 64
@@ -76,7 +77,9 @@ class LinkTiming:
 
     def wait_s(self, kind: Kind) -> float:
         """Seconds to wait for one answer."""
-        return {Kind.FEED: self.feed_s, Kind.IMAGE_BLOCK: self.block_s}.get(kind, self.reply_s)
+        if kind in (Kind.FEED, Kind.NEXT):
+            return self.feed_s
+        return self.block_s if kind is Kind.IMAGE_BLOCK else self.reply_s
 
     def silence_s(self, kind: Kind) -> float:
         """Seconds without a byte after which an answer is given up."""
@@ -187,9 +190,25 @@ def _listed(versions: tuple[int, ...]) -> str:
     return ", ".join(str(version) for version in versions)
 
 
+_BATCH_WORDS: dict[str, str] = {
+    BatchWord.NO_BATCH: "no batch is open; begin one",
+    BatchWord.OPEN: "another batch is open, or this one with another tray or format; end it first",
+    BatchWord.USED: "a batch of this id was ended before and its numbers are on sheets; give "
+    "another id",
+    BatchWord.TRAY: "it has no such tray",
+    BatchWord.HELD: "a sheet is held; settle it first",
+    BatchWord.REPEATS: "the next number is on a sheet of another batch already; end this batch and "
+    "begin one with another id or format",
+    BatchWord.IMPRINT: "its imprinter cannot print that: too long, or there is no imprinter",
+}
+
+
 def _refusal(kind: Kind, reply: ErrorReply) -> FeederError | ProtocolError:
     if reply.code is ErrorCode.FAULT:
         return FeederError(f"the scanner reports {reply.text}: clear it")
+    if reply.code is ErrorCode.BATCH:
+        said = _BATCH_WORDS.get(reply.text, reply.text)
+        return BatchRefusedError(reply.text, f"the scanner refuses {kind.name}: {said}")
     if reply.code is ErrorCode.NO_SHEET:
         return FeederError(f"the scanner holds no sheet for {kind.name}")
     return ProtocolError(

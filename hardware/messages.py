@@ -37,6 +37,13 @@ class Kind(IntEnum):
     ACCEPT = 0x05
     RETURN = 0x06
     LAST_TOKEN = 0x07
+    # Of version 2 (`hardware.batch_messages`).
+    CAPABILITIES = 0x08
+    BEGIN_BATCH = 0x09
+    END_BATCH = 0x0A
+    BATCH = 0x0B
+    NEXT = 0x0C
+    OUTSTACK = 0x0D
     EVENT = 0x7E
     #: Any reply that says no, in place of the request's own reply type.
     ERROR = 0xFF
@@ -56,6 +63,8 @@ class ErrorCode(IntEnum):
     TOKEN_USED = 5
     BAD_RANGE = 6
     INTERNAL = 7
+    #: Of version 2; the text is a `batch_messages.BatchWord`.
+    BATCH = 8
 
 
 class EventKind(IntEnum):
@@ -73,6 +82,8 @@ class Act(IntEnum):
     NONE = 0
     ACCEPTED = 1
     RETURNED = 2
+    #: Of version 2.
+    OUTSTACKED = 3
 
 
 _PLACES = (
@@ -81,7 +92,12 @@ _PLACES = (
     PaperPlace.IN_BOX,
     PaperPlace.RETURNED,
     PaperPlace.UNKNOWN,
+    # Of version 2.
+    PaperPlace.OUTSTACKED,
 )
+#: Places and acts that version 1 knows; a version 2 scanner tells the pocket for outstacked
+#: sheets as "returned" there: not in the box.
+_PLACES_OF_1, _ACTS_OF_1 = 5, 3
 _READY, _WAITING, _HAS_TOKEN = 1, 2, 4
 _STATUS = struct.Struct(">BBBI16s")
 _LAST = struct.Struct(">BB16s")
@@ -103,7 +119,7 @@ class Hello:
     def pack(self) -> bytes:
         """nonce 8 | number of versions u8 | each u8 | model u8+text | firmware u8+text."""
         versions = bytes([len(self.versions), *self.versions])
-        return self.nonce + versions + _pack_text(self.model) + _pack_text(self.firmware)
+        return self.nonce + versions + pack_text(self.model) + pack_text(self.firmware)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Hello:
@@ -118,9 +134,9 @@ class Hello:
         versions, rest = tuple(rest[:number]), rest[number:]
         if not 1 <= number <= MAX_VERSIONS or tuple(sorted({*versions})) != versions:
             raise ProtocolError("a HELLO reply names no versions, too many, or not in rising order")
-        model, rest = _take_text(rest, "HELLO")
-        firmware, rest = _take_text(rest, "HELLO")
-        _require_empty(rest, "HELLO")
+        model, rest = take_text(rest, "HELLO")
+        firmware, rest = take_text(rest, "HELLO")
+        require_empty(rest, "HELLO")
         return cls(nonce, versions, model, firmware)
 
 
@@ -147,24 +163,25 @@ class Status:
             self.box_count,
             self.token or bytes(TOKEN_BYTES),
         )
-        return head + _pack_text(self.fault or "")
+        return head + pack_text(self.fault or "")
 
     @classmethod
-    def unpack(cls, payload: bytes) -> Status:
-        """See `pack`."""
+    def unpack(cls, payload: bytes, version: int = 1) -> Status:
+        """See `pack`; `version` of the frame."""
         if len(payload) < _STATUS.size:
             raise ProtocolError(f"a STATUS reply has {len(payload)} bytes, too few")
         flags, place, act, box, token = _STATUS.unpack_from(payload)
-        fault, rest = _take_text(payload[_STATUS.size :], "STATUS")
-        _require_empty(rest, "STATUS")
-        if place >= len(_PLACES) or flags & ~(_READY | _WAITING | _HAS_TOKEN):
+        fault, rest = take_text(payload[_STATUS.size :], "STATUS")
+        require_empty(rest, "STATUS")
+        places = _PLACES_OF_1 if version == 1 else len(_PLACES)
+        if place >= places or flags & ~(_READY | _WAITING | _HAS_TOKEN):
             raise ProtocolError(f"a STATUS reply has place {place} or flags {flags:#x} unknown")
         return cls(
             ready=bool(flags & _READY),
             sheets_waiting=bool(flags & _WAITING),
             place=_PLACES[place],
             token=token if flags & _HAS_TOKEN else None,
-            last_act=_act(act),
+            last_act=_act(act, version),
             box_count=box,
             fault=fault or None,
         )
@@ -220,7 +237,7 @@ class BlockRequest:
     @classmethod
     def unpack(cls, payload: bytes) -> BlockRequest:
         """See `pack`."""
-        _require_length(payload, _BLOCK.size, "IMAGE_BLOCK")
+        require_length(payload, _BLOCK.size, "IMAGE_BLOCK")
         return cls(*_BLOCK.unpack(payload))
 
 
@@ -233,13 +250,13 @@ def unpack_block(payload: bytes, request: BlockRequest) -> bytes:
     """The bytes of the block; it must be the one that was asked for, whole."""
     if payload[: _BLOCK_HEAD.size] != _BLOCK_HEAD.pack(request.side, request.offset):
         raise ProtocolError("the scanner sent another image block than was asked for")
-    _require_length(payload, _BLOCK_HEAD.size + request.length, "IMAGE_BLOCK reply")
+    require_length(payload, _BLOCK_HEAD.size + request.length, "IMAGE_BLOCK reply")
     return payload[_BLOCK_HEAD.size :]
 
 
 @dataclass(frozen=True, slots=True)
 class LastToken:
-    """Reply to LAST_TOKEN, ACCEPT and RETURN: the last token and what it was used for."""
+    """Reply to LAST_TOKEN, ACCEPT, RETURN and OUTSTACK: the last token and what it was used for."""
 
     act: Act
     token: bytes | None
@@ -249,13 +266,13 @@ class LastToken:
         return _LAST.pack(self.token is not None, self.act, self.token or bytes(TOKEN_BYTES))
 
     @classmethod
-    def unpack(cls, payload: bytes) -> LastToken:
-        """See `pack`."""
-        _require_length(payload, _LAST.size, "token reply")
+    def unpack(cls, payload: bytes, version: int = 1) -> LastToken:
+        """See `pack`; `version` of the frame."""
+        require_length(payload, _LAST.size, "token reply")
         has, act, token = _LAST.unpack(payload)
         if has > 1:
             raise ProtocolError(f"a token reply's first byte is {has}, not 0 or 1")
-        return cls(_act(act), token if has else None)
+        return cls(_act(act, version), token if has else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,13 +284,13 @@ class ErrorReply:
 
     def pack(self) -> bytes:
         """code u8 | text u8+text."""
-        return bytes([self.code]) + _pack_text(self.text)
+        return bytes([self.code]) + pack_text(self.text)
 
     @classmethod
     def unpack(cls, payload: bytes) -> ErrorReply:
         """See `pack`."""
-        text, rest = _take_text(payload[1:], "ERROR")
-        _require_empty(rest, "ERROR")
+        text, rest = take_text(payload[1:], "ERROR")
+        require_empty(rest, "ERROR")
         try:
             return cls(ErrorCode(payload[0]), text)
         except ValueError as error:
@@ -289,13 +306,13 @@ class Event:
 
     def pack(self) -> bytes:
         """kind u8 | text u8+text."""
-        return bytes([self.kind]) + _pack_text(self.text)
+        return bytes([self.kind]) + pack_text(self.text)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Event:
         """See `pack`."""
-        text, rest = _take_text(payload[1:], "EVENT")
-        _require_empty(rest, "EVENT")
+        text, rest = take_text(payload[1:], "EVENT")
+        require_empty(rest, "EVENT")
         try:
             return cls(EventKind(payload[0]), text)
         except ValueError as error:
@@ -303,29 +320,33 @@ class Event:
 
 
 def unpack_token(payload: bytes) -> bytes:
-    """The payload of ACCEPT and RETURN: 16 bytes."""
-    _require_length(payload, TOKEN_BYTES, "token")
+    """The payload of ACCEPT, RETURN and OUTSTACK: 16 bytes."""
+    require_length(payload, TOKEN_BYTES, "token")
     return payload
 
 
 def unpack_nothing(payload: bytes) -> None:
-    """The payload of STATUS, FEED and LAST_TOKEN: none."""
-    _require_length(payload, 0, "request")
+    """The payload of a request that has none."""
+    require_length(payload, 0, "request")
 
 
-def _act(value: int) -> Act:
+def _act(value: int, version: int) -> Act:
     try:
+        if version == 1 and value >= _ACTS_OF_1:
+            raise ValueError("not of version 1")
         return Act(value)
     except ValueError as error:
         raise ProtocolError(f"the scanner sent the unknown act {value} of a token") from error
 
 
-def _pack_text(text: str) -> bytes:
+def pack_text(text: str) -> bytes:
+    """One length byte and so many bytes of UTF-8; what is over 255 bytes is cut off."""
     data = text.encode()[:255].decode(errors="ignore").encode()
     return bytes([len(data)]) + data
 
 
-def _take_text(payload: bytes, what: str) -> tuple[str, bytes]:
+def take_text(payload: bytes, what: str) -> tuple[str, bytes]:
+    """A text at the front, and the bytes behind it. Raises ProtocolError."""
     if not payload or len(payload) < 1 + payload[0]:
         raise ProtocolError(f"a {what} message ends before its text")
     end = 1 + payload[0]
@@ -336,11 +357,13 @@ def _take_text(payload: bytes, what: str) -> tuple[str, bytes]:
     return text, payload[end:]
 
 
-def _require_length(payload: bytes, length: int, what: str) -> None:
+def require_length(payload: bytes, length: int, what: str) -> None:
+    """Raises ProtocolError where it has another length."""
     if len(payload) != length:
         raise ProtocolError(f"a message ({what}) has {len(payload)} bytes in place of {length}")
 
 
-def _require_empty(rest: bytes, what: str) -> None:
+def require_empty(rest: bytes, what: str) -> None:
+    """Raises ProtocolError where something is left."""
     if rest:
         raise ProtocolError(f"a {what} message has {len(rest)} bytes too many")

@@ -17,6 +17,13 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from hardware.batch_messages import (
+    BeginBatch,
+    NextReply,
+    unpack_batch_id,
+    unpack_batch_state,
+    unpack_capabilities,
+)
 from hardware.errors import HardwareError, ProtocolError
 from hardware.framing import DELIMITER, MAX_ENCODED, Frame, decode_frame
 from hardware.messages import (
@@ -39,14 +46,24 @@ _MAGIC, _USER_0, _FLAGS = 0x1A2B3C4D, 147, 2
 _DIRECTIONS: dict[Sender, int] = {"scanner": 1, "device": 2}
 _READERS: dict[int, Callable[[bytes], Any]] = {
     Kind.HELLO | REPLY: Hello.unpack,
-    Kind.STATUS | REPLY: Status.unpack,
     Kind.FEED | REPLY: FeedReply.unpack,
     Kind.IMAGE_BLOCK: BlockRequest.unpack,
-    Kind.ACCEPT | REPLY: LastToken.unpack,
-    Kind.RETURN | REPLY: LastToken.unpack,
-    Kind.LAST_TOKEN | REPLY: LastToken.unpack,
     Kind.EVENT: Event.unpack,
     Kind.ERROR: ErrorReply.unpack,
+    Kind.CAPABILITIES | REPLY: unpack_capabilities,
+    Kind.BEGIN_BATCH: BeginBatch.unpack,
+    Kind.BEGIN_BATCH | REPLY: unpack_batch_state,
+    Kind.END_BATCH | REPLY: unpack_batch_state,
+    Kind.BATCH | REPLY: unpack_batch_state,
+    Kind.NEXT | REPLY: NextReply.unpack,
+}
+#: What these may say depends on the frame's version.
+_READERS_BY_VERSION: dict[int, Callable[[bytes, int], Any]] = {
+    Kind.STATUS | REPLY: Status.unpack,
+    **{
+        kind | REPLY: LastToken.unpack
+        for kind in (Kind.ACCEPT, Kind.RETURN, Kind.LAST_TOKEN, Kind.OUTSTACK)
+    },
 }
 
 
@@ -118,6 +135,11 @@ def describe(seen: Seen) -> dict[str, Any]:
         if frame.type == Kind.IMAGE_BLOCK | REPLY and len(frame.payload) >= 5:
             side, offset = struct.unpack_from(">BI", frame.payload)
             told["fields"] = {"side": side, "offset": offset, "bytes": len(frame.payload) - 5}
+        elif frame.type in _READERS_BY_VERSION:
+            read = _READERS_BY_VERSION[frame.type]
+            told["fields"] = _plain(asdict(read(frame.payload, frame.version)))
+        elif frame.type == Kind.END_BATCH:
+            told["fields"] = {"batch_id": unpack_batch_id(frame.payload)}
         elif frame.type in _READERS:
             told["fields"] = _plain(asdict(_READERS[frame.type](frame.payload)))
         elif frame.payload:

@@ -24,7 +24,8 @@ from hardware.messages import (
 from hardware.recording import Seen, name_of
 
 _WITH_TOKEN = {
-    Kind.STATUS | REPLY, Kind.ACCEPT | REPLY, Kind.RETURN | REPLY, Kind.LAST_TOKEN | REPLY
+    Kind.STATUS | REPLY, Kind.ACCEPT | REPLY, Kind.RETURN | REPLY, Kind.LAST_TOKEN | REPLY,
+    Kind.OUTSTACK | REPLY,
 }  # fmt: skip
 
 
@@ -80,7 +81,8 @@ class Replay:
             self.difference = self._difference(request)
         if self.difference is not None:
             reply = ErrorReply(ErrorCode.INTERNAL, self.difference)
-            self._said = encode_frame(Frame(Kind.ERROR, request.sequence, reply.pack()))
+            refusal = Frame(Kind.ERROR, request.sequence, reply.pack(), request.version)
+            self._said = encode_frame(refusal)
             self.over.set()
         else:
             self._said = self._play(self._exchanges[self._at], request)
@@ -121,7 +123,7 @@ class Replay:
         return f"{number} is {_said(request)}; recorded was {_said(was)}"
 
     def _same(self, was: Frame, now: Frame) -> bool:
-        if was.type not in (Kind.ACCEPT, Kind.RETURN):
+        if was.type not in (Kind.ACCEPT, Kind.RETURN, Kind.OUTSTACK):
             return was.payload == now.payload
         # A token that was new then must be new now, one told again the same again.
         if was.payload not in self._tokens:

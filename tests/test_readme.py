@@ -14,7 +14,14 @@ import pytest
 from firmware_sim import trust
 from firmware_sim.package import CVR_REPORT, SIGNATURE, SUMS, build_package
 from firmware_sim.package import REQUIRED as NEEDED
+from hardware.batch_messages import (
+    BeginBatch,
+    NextReply,
+    unpack_batch_state,
+    unpack_capabilities,
+)
 from hardware.framing import FrameReader
+from hardware.imprint import fill
 from hardware.messages import REPLY, Act, BlockRequest, FeedReply, Hello, Kind, LastToken, Status
 
 REQUIRED = (*NEEDED, CVR_REPORT)
@@ -112,3 +119,12 @@ def test_the_frames_of_the_protocol_page_are_frames() -> None:
     [side] = FeedReply.unpack(seen["FEED reply"]).sides
     assert BlockRequest.unpack(seen["IMAGE_BLOCK"]) == BlockRequest(0, 0, side.length)
     assert LastToken.unpack(seen["ACCEPT reply"]) == LastToken(Act.ACCEPTED, seen["ACCEPT"])
+    has = unpack_capabilities(seen["CAPABILITIES reply"])
+    assert has.batches
+    assert has.imprinter
+    begun = BeginBatch.unpack(seen["BEGIN_BATCH"])
+    sheet = NextReply.unpack(seen["NEXT reply"])
+    assert sheet.imprint == fill(begun.imprint_format, begun.batch_id, sheet.position) == "A7-00001"
+    told = LastToken.unpack(seen["OUTSTACK reply"], 2)
+    assert told == LastToken(Act.OUTSTACKED, seen["OUTSTACK"])
+    assert unpack_batch_state(seen["END_BATCH reply"]).outstacked == 1

@@ -58,16 +58,17 @@ def conform(
 ) -> None:
     """Test a scanner against the rules of docs/protocol.md and write a report to sign.
 
-    Put 30 sheets of any kind into the tray, with --deck behind the deck's sheets. The checks
-    send what a device never would (damaged frames, wrong lengths), accept and return sheets,
-    and empty the tray at the end. Exit 1 where a check fails or could not be run.
+    Put 30 sheets of any kind into the tray, with --deck behind the deck's sheets; into tray 1
+    of a central scanner 46, which it prints on. The checks send what a device never would
+    (damaged frames, wrong lengths), accept and return sheets, and empty the tray at the end.
+    Exit 1 where a check fails or could not be run.
     """
     from datetime import UTC, datetime
     from importlib.metadata import version
 
     from console.bench.words import chosen_languages
     from console.conform.document import ConformFile, check_records, time_records
-    from hardware.conformance import CHECKS, Outcome, Probe, run_checks
+    from hardware.conformance import Outcome, Probe, find_checks, run_checks
     from hardware.messages import NONCE_BYTES, Hello, Kind
     from hardware.stream import SerialStream
 
@@ -79,10 +80,12 @@ def conform(
     out.mkdir(parents=True, exist_ok=True)
     probe = Probe(lambda: SerialStream(port, write_timeout_s=60.0))
     record = None if deck is None else _reference(deck, port)
+    checks = find_checks(probe)
+    wanted = tuple(check for check in checks if check in wanted)
     with progress() as bars:
         task = bars.add_task("Checks", total=len(wanted))
         made = {o.check: o for o in run_checks(probe, wanted, lambda _: bars.advance(task))}
-    outcomes = tuple(made.get(c, Outcome(c, "not_run", "not asked for")) for c in CHECKS)
+    outcomes = tuple(made.get(c, Outcome(c, "not_run", "not asked for")) for c in checks)
     probe.reopen()
     hello = Hello.unpack(probe.ask(Kind.HELLO, bytes(NONCE_BYTES)))
     probe.close()
@@ -109,15 +112,16 @@ def conform(
 
 
 def _wanted(given: list[str]) -> tuple[Check, ...]:
-    from hardware.conformance import CHECKS
+    from hardware.conformance import BATCH_CHECKS, CHECKS
 
     def fits(check: Check, name: str) -> bool:
         return name in ("", check.id, check.rule, check.rule[0])
 
+    known = (*CHECKS, *BATCH_CHECKS)
     for name in given:
-        if not any(fits(check, name) for check in CHECKS):
+        if not any(fits(check, name) for check in known):
             raise typer.BadParameter(f"{name!r} is no check, rule or letter", param_hint="--check")
-    return tuple(check for check in CHECKS if any(fits(check, name) for name in given))
+    return tuple(check for check in known if any(fits(check, name) for name in given))
 
 
 def _write_reports(

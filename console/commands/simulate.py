@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from console import simulated_peers
+from console import simulated_central, simulated_peers
 from console.common import emit_json, stdout
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ app = typer.Typer(help="Simulate a device on a port.", no_args_is_help=True)
 def register(parent: typer.Typer) -> None:
     """Add `simulate` to the command line."""
     simulated_peers.add(app)
+    simulated_central.add(app)
     parent.add_typer(app, name="simulate")
 
 

@@ -12,7 +12,7 @@ from console.conform.document import CheckRecord, ConformFile
 from console.conform.words import retold
 
 #: The rules' letters, in the order of docs/protocol.md.
-_GROUPS = "FVLIPT"
+_GROUPS = "FVLIPBT"
 _STATES = {"passed": "met", "failed": "not_met", "not_run": "not_tested"}
 
 

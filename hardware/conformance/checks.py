@@ -36,6 +36,10 @@ SHEETS = 30
 #: The tray is emptied at the end if no more than so many sheets are left.
 _MOST_LEFT = 60
 _SHORT_REQUESTS = 20
+_SHORT = (
+    Kind.HELLO, Kind.STATUS, Kind.LAST_TOKEN,
+    Kind.CAPABILITIES, Kind.BEGIN_BATCH, Kind.END_BATCH, Kind.BATCH,
+)  # fmt: skip
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"%PDF-")
 
 
@@ -54,11 +58,13 @@ class Check:
         return self.id.partition(".")[0]
 
 
-def _token() -> bytes:
+def new_token() -> bytes:
+    """A token of this run."""
     return secrets.token_bytes(TOKEN_BYTES)
 
 
-def _must(holds: bool, otherwise: str) -> None:
+def must(holds: bool, otherwise: str) -> None:
+    """Raises FailedError where it does not hold."""
     if not holds:
         raise FailedError(otherwise)
 
@@ -128,9 +134,9 @@ def _byte_by_byte(probe: Probe) -> None:
 def _greeting(probe: Probe) -> str:
     nonce = secrets.token_bytes(NONCE_BYTES)
     hello = Hello.unpack(probe.ask(Kind.HELLO, nonce))
-    _must(hello.nonce == nonce, "the nonce was not repeated")
-    _must(1 in hello.versions, f"versions {hello.versions} are named, without 1")
-    _must(bool(hello.model and hello.firmware), "model or firmware is empty")
+    must(hello.nonce == nonce, "the nonce was not repeated")
+    must(1 in hello.versions, f"versions {hello.versions} are named, without 1")
+    must(bool(hello.model and hello.firmware), "model or firmware is empty")
     return f"versions {', '.join(map(str, hello.versions))}"
 
 
@@ -144,7 +150,7 @@ def _greeted_anew(probe: Probe) -> None:
     number = probe.next_sequence()
     for nonce in (b"A" * NONCE_BYTES, b"B" * NONCE_BYTES):
         reply = probe.request(Kind.HELLO, nonce, number)
-        _must(reply.payload[:NONCE_BYTES] == nonce, "an old greeting was answered again")
+        must(reply.payload[:NONCE_BYTES] == nonce, "an old greeting was answered again")
 
 
 # --- Requests ---------------------------------------------------------------------------------
@@ -162,24 +168,24 @@ def _repeat_feed(probe: Probe) -> None:
         raise NotRunError("the tray was empty")
     for _ in range(2):
         again = probe.request(Kind.FEED, b"", number)
-        _must(again == first, "a repeated FEED was answered otherwise")
+        must(again == first, "a repeated FEED was answered otherwise")
 
 
 def _repeat_accept(probe: Probe) -> None:
     probe.hold()
-    box, token, number = probe.status().box_count, _token(), probe.next_sequence()
+    box, token, number = probe.status().box_count, new_token(), probe.next_sequence()
     first = probe.request(Kind.ACCEPT, token, number)
     again = probe.request(Kind.ACCEPT, token, number)
-    _must(again == first, "a repeated ACCEPT was answered otherwise")
-    _must(probe.status().box_count <= box + 1, "a repeated ACCEPT was acted on twice")
+    must(again == first, "a repeated ACCEPT was answered otherwise")
+    must(probe.status().box_count <= box + 1, "a repeated ACCEPT was acted on twice")
 
 
 def _repeat_return(probe: Probe) -> None:
     probe.hold()
-    token, number = _token(), probe.next_sequence()
+    token, number = new_token(), probe.next_sequence()
     first = probe.request(Kind.RETURN, token, number)
     again = probe.request(Kind.RETURN, token, number)
-    _must(again == first, "a repeated RETURN was answered otherwise")
+    must(again == first, "a repeated RETURN was answered otherwise")
 
 
 def _unknown_types(probe: Probe) -> None:
@@ -218,7 +224,7 @@ def _whole(probe: Probe) -> str:
     for number, side in enumerate(sides):
         image = _in_order(probe, number, side.length)
         right = hashlib.sha256(image).digest() == side.sha256
-        _must(right, f"the image of side {number + 1} is not of the announced SHA-256")
+        must(right, f"the image of side {number + 1} is not of the announced SHA-256")
     return f"{sum(side.length for side in sides)} bytes, sides: {len(sides)}"
 
 
@@ -226,7 +232,7 @@ def _form(probe: Probe) -> None:
     for number, side in enumerate(probe.hold().sides):
         start = probe.block(number, 0, min(8, side.length))
         known = any(start.startswith(magic) for magic in _IMAGES)
-        _must(known, f"side {number + 1} is no PNG, JPEG, TIFF or PDF: it begins {start.hex()}")
+        must(known, f"side {number + 1} is no PNG, JPEG, TIFF or PDF: it begins {start.hex()}")
 
 
 def _any_order(probe: Probe) -> None:
@@ -234,12 +240,12 @@ def _any_order(probe: Probe) -> None:
     image = _in_order(probe, 0, length)
     size = max(1, min(4099, length // 3))
     parts = {at: probe.block(0, at, min(size, length - at)) for at in range(0, length, size)[::-1]}
-    _must(b"".join(parts[at] for at in sorted(parts)) == image, "blocks backwards were others")
+    must(b"".join(parts[at] for at in sorted(parts)) == image, "blocks backwards were others")
 
 
 def _block_again(probe: Probe) -> None:
     size = min(1000, probe.hold().sides[0].length)
-    _must(probe.block(0, 0, size) == probe.block(0, 0, size), "a block was another one again")
+    must(probe.block(0, 0, size) == probe.block(0, 0, size), "a block was another one again")
 
 
 def _ranges(probe: Probe) -> None:
@@ -267,7 +273,7 @@ def _image_after_break(probe: Probe) -> None:
     length = sides[0].length
     image = probe.block(0, 0, min(MAX_BLOCK, length // 2 or 1))
     probe.reopen()
-    _must(probe.hold().sides == sides, "after a broken link FEED names other images")
+    must(probe.hold().sides == sides, "after a broken link FEED names other images")
     while len(image) < length:
         image += probe.block(0, len(image), min(MAX_BLOCK, length - len(image)))
     probe.let_go()
@@ -279,51 +285,51 @@ def _image_after_break(probe: Probe) -> None:
 def _feed_again(probe: Probe) -> None:
     first = probe.hold()
     again = FeedReply.unpack(probe.ask(Kind.FEED))
-    _must(again == first, "FEED while a sheet is held names another sheet, or none")
+    must(again == first, "FEED while a sheet is held names another sheet, or none")
 
 
 def _places(probe: Probe) -> None:
     for kind, place in ((Kind.ACCEPT, PaperPlace.IN_BOX), (Kind.RETURN, PaperPlace.RETURNED)):
         probe.hold()
         seen = probe.status().place
-        _must(seen is PaperPlace.HELD, f"a held sheet's place is told as {seen}")
-        probe.ask(kind, _token())
+        must(seen is PaperPlace.HELD, f"a held sheet's place is told as {seen}")
+        probe.ask(kind, new_token())
         seen = probe.status().place
-        _must(seen is place, f"after {kind.name} the place is told as {seen}")
+        must(seen is place, f"after {kind.name} the place is told as {seen}")
 
 
 def _accept(probe: Probe) -> None:
     probe.hold()
-    before, token = probe.status().box_count, _token()
+    before, token = probe.status().box_count, new_token()
     reply = LastToken.unpack(probe.ask(Kind.ACCEPT, token))
-    _must(reply == LastToken(Act.ACCEPTED, token), "ACCEPT was confirmed as something else")
+    must(reply == LastToken(Act.ACCEPTED, token), "ACCEPT was confirmed as something else")
     after = probe.status().box_count
-    _must(after == before + 1, f"{before} sheets were in the box, after ACCEPT {after}")
+    must(after == before + 1, f"{before} sheets were in the box, after ACCEPT {after}")
 
 
 def _return(probe: Probe) -> None:
     probe.hold()
-    before, token = probe.status().box_count, _token()
+    before, token = probe.status().box_count, new_token()
     reply = LastToken.unpack(probe.ask(Kind.RETURN, token))
-    _must(reply == LastToken(Act.RETURNED, token), "RETURN was confirmed as something else")
+    must(reply == LastToken(Act.RETURNED, token), "RETURN was confirmed as something else")
     after = probe.status().box_count
-    _must(after == before, f"{before} sheets were in the box, after RETURN {after}")
+    must(after == before, f"{before} sheets were in the box, after RETURN {after}")
 
 
 def _token_again(probe: Probe) -> None:
     probe.hold()
-    token = _token()
+    token = new_token()
     probe.ask(Kind.ACCEPT, token)
     probe.hold()
     reply = LastToken.unpack(probe.ask(Kind.ACCEPT, token))
-    _must(reply == LastToken(Act.ACCEPTED, token), "a token told again was not confirmed")
+    must(reply == LastToken(Act.ACCEPTED, token), "a token told again was not confirmed")
     _still_held(probe, "a token told again moved the next sheet")
 
 
 def _other_act(probe: Probe) -> None:
     for kind, other in ((Kind.ACCEPT, Kind.RETURN), (Kind.RETURN, Kind.ACCEPT)):
         probe.hold()
-        token = _token()
+        token = new_token()
         probe.ask(kind, token)
         probe.hold()
         probe.refused(other, token, ErrorCode.TOKEN_USED, f"{other.name} of a token of {kind.name}")
@@ -333,30 +339,30 @@ def _other_act(probe: Probe) -> None:
 
 def _still_held(probe: Probe, otherwise: str) -> None:
     reply = probe.request(Kind.IMAGE_BLOCK, BlockRequest(0, 0, 1).pack())
-    _must(reply.type != Kind.ERROR, otherwise)
+    must(reply.type != Kind.ERROR, otherwise)
 
 
 def _nothing_held(probe: Probe) -> None:
     for kind in (Kind.ACCEPT, Kind.RETURN):
-        probe.refused(kind, _token(), ErrorCode.NO_SHEET, f"{kind.name} while no sheet is held")
+        probe.refused(kind, new_token(), ErrorCode.NO_SHEET, f"{kind.name} while no sheet is held")
 
 
 def _last_token(probe: Probe) -> None:
     probe.hold()
-    token = _token()
+    token = new_token()
     probe.ask(Kind.ACCEPT, token)
     probe.reopen()
     last = LastToken.unpack(probe.ask(Kind.LAST_TOKEN))
-    _must(last == LastToken(Act.ACCEPTED, token), "after a broken link LAST_TOKEN is another")
+    must(last == LastToken(Act.ACCEPTED, token), "after a broken link LAST_TOKEN is another")
     status = probe.status()
-    _must((status.token, status.last_act) == (token, Act.ACCEPTED), "STATUS tells another token")
+    must((status.token, status.last_act) == (token, Act.ACCEPTED), "STATUS tells another token")
 
 
 def _held_after_break(probe: Probe) -> None:
     probe.hold()
     probe.reopen()
     seen = probe.status().place
-    _must(seen is PaperPlace.HELD, f"after a broken link the held sheet is told as {seen}")
+    must(seen is PaperPlace.HELD, f"after a broken link the held sheet is told as {seen}")
 
 
 def _empty_tray(probe: Probe) -> str:
@@ -376,7 +382,7 @@ def _within(probe: Probe, kinds: tuple[Kind, ...], limit_s: float) -> str:
         raise NotRunError("none was answered")
     worst = max(times)
     told = f"longest of {len(times)}: {1000 * worst:.1f} ms"
-    _must(worst <= limit_s, f"{told}, over {limit_s:g} s")
+    must(worst <= limit_s, f"{told}, over {limit_s:g} s")
     return told
 
 
@@ -384,22 +390,21 @@ def _short_times(probe: Probe) -> str:
     for _ in range(_SHORT_REQUESTS):
         probe.ask(Kind.STATUS)
         probe.ask(Kind.LAST_TOKEN)
-    short = (Kind.HELLO, Kind.STATUS, Kind.LAST_TOKEN)
-    return _within(probe, short, probe.limits.short_s)
+    return _within(probe, _SHORT, probe.limits.short_s)
 
 
 def _feed_times(probe: Probe) -> str:
-    return _within(probe, (Kind.FEED,), probe.limits.feed_s)
+    return _within(probe, (Kind.FEED, Kind.NEXT), probe.limits.feed_s)
 
 
 def _settle_times(probe: Probe) -> str:
-    return _within(probe, (Kind.ACCEPT, Kind.RETURN), probe.limits.settle_s)
+    return _within(probe, (Kind.ACCEPT, Kind.RETURN, Kind.OUTSTACK), probe.limits.settle_s)
 
 
 def _block_times(probe: Probe) -> str:
     told = _within(probe, (Kind.IMAGE_BLOCK,), probe.limits.block_s)
     worst = max(probe.times.pauses)
-    _must(worst <= probe.limits.pause_s, f"{worst:.2f} s passed without a byte of a block")
+    must(worst <= probe.limits.pause_s, f"{worst:.2f} s passed without a byte of a block")
     return f"{told}; longest pause {1000 * worst:.1f} ms"
 
 

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hardware.batch_messages import BATCH_VERSION, unpack_capabilities
 from hardware.errors import LinkError
 from hardware.framing import DELIMITER, Frame, FrameReader, encode_frame
+from hardware.interface import Capabilities
 from hardware.messages import (
     NONCE_BYTES,
     REPLY,
@@ -20,6 +22,7 @@ from hardware.messages import (
     ErrorCode,
     ErrorReply,
     FeedReply,
+    Hello,
     Kind,
     Status,
     unpack_block,
@@ -77,12 +80,15 @@ class Probe:
         self._stream: ByteStream | None = None
         self._reader = FrameReader()
         self.times = Times()
+        #: Version of the frames sent, but HELLO's.
+        self.version = 1
 
     def reopen(self) -> bytes:
         """Close the port, open it again and greet; the HELLO reply's payload, unread."""
         self.close()
         self._stream = self._connect()
         self._reader = FrameReader()
+        self.version = 1
         return self.request(Kind.HELLO, secrets.token_bytes(NONCE_BYTES)).payload
 
     def close(self) -> None:
@@ -114,7 +120,8 @@ class Probe:
             FailedError: none came, or another frame.
         """
         number = self.next_sequence() if sequence is None else sequence
-        self.send(DELIMITER + encode_frame(Frame(kind, number, payload)))
+        version = 1 if kind == Kind.HELLO else self.version
+        self.send(DELIMITER + encode_frame(Frame(kind, number, payload, version)))
         return self.answer_to(kind, number)
 
     def answer_to(self, kind: int, sequence: int, extra_s: float = 0.0) -> Frame:
@@ -144,15 +151,19 @@ class Probe:
             raise FailedError(f"{kind.name} was refused: {told.code.name.lower()}, {told.text}")
         return reply.payload
 
-    def refused(self, kind: int, payload: bytes, code: ErrorCode, what: str = "") -> None:
-        """A request that must be refused with this code."""
+    def refused(
+        self, kind: int, payload: bytes, code: ErrorCode, what: str = "", text: str | None = None
+    ) -> None:
+        """A request that must be refused with this code, and this text where one is given."""
         reply = self.request(kind, payload)
         name = what or _name(kind)
         if reply.type != Kind.ERROR:
             raise FailedError(f"{name} was not refused")
-        told = ErrorReply.unpack(reply.payload).code
-        if told is not code:
-            raise FailedError(f"{name} was refused with error {told}, not {code}")
+        told = ErrorReply.unpack(reply.payload)
+        if told.code is not code:
+            raise FailedError(f"{name} was refused with error {told.code}, not {code}")
+        if text is not None and told.text != text:
+            raise FailedError(f"{name} was refused with the word {told.text!r}, not {text!r}")
 
     def silent(self, data: bytes, what: str) -> None:
         """Bytes that must get no answer: the next request's answer is the first to come."""
@@ -167,7 +178,16 @@ class Probe:
 
     def status(self) -> Status:
         """STATUS, understood."""
-        return Status.unpack(self.ask(Kind.STATUS))
+        return Status.unpack(self.ask(Kind.STATUS), self.version)
+
+    def capabilities(self) -> Capabilities:
+        """What the scanner says that it has; nothing where it does not speak version 2. The
+        line must be open, and speaks that version from then on."""
+        hello = Hello.unpack(self.ask(Kind.HELLO, secrets.token_bytes(NONCE_BYTES)))
+        if BATCH_VERSION not in hello.versions:
+            return Capabilities()
+        self.version = BATCH_VERSION
+        return unpack_capabilities(self.ask(Kind.CAPABILITIES))
 
     def hold(self) -> FeedReply:
         """Have a sheet held, the same or the next."""

@@ -250,7 +250,7 @@ class WrongVersion(BaseFault):
     kind: Literal["wrong_version"]
     usual_point: ClassVar[Point] = Point.BEFORE_FEED
     versions: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
-        (2,), min_length=1, max_length=16
+        (3,), min_length=1, max_length=16
     )
     firmware: str = Field("0.9-unknown", min_length=1, max_length=60)
 

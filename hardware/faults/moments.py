@@ -2,19 +2,29 @@
 
 Who stands at the line (the scanner's own end, or a proxy anywhere on it) gives each whole
 frame, undamaged as it was sent, and gets the moments it makes. A sheet's number goes up with
-the first FEED that names a sheet after the one before was settled.
+the first FEED (or, at a central scanner, NEXT) that names a sheet after the one before was
+settled; OUTSTACK is to a scenario as RETURN, the sheet not being accepted.
 """
 
 from __future__ import annotations
 
+from hardware.batch_messages import NextReply
 from hardware.errors import ProtocolError
 from hardware.faults.engine import IMAGE, SCAN, Moment
 from hardware.faults.model import Point
 from hardware.framing import Frame
 from hardware.messages import REPLY, BlockRequest, FeedReply, Kind
 
-_BEFORE = {Kind.ACCEPT: Point.BEFORE_ACCEPT, Kind.RETURN: Point.BEFORE_RETURN}
-_AFTER = {Kind.ACCEPT: Point.AFTER_ACCEPT, Kind.RETURN: Point.AFTER_RETURN}
+_BEFORE = {
+    Kind.ACCEPT: Point.BEFORE_ACCEPT,
+    Kind.RETURN: Point.BEFORE_RETURN,
+    Kind.OUTSTACK: Point.BEFORE_RETURN,
+}
+_AFTER = {
+    Kind.ACCEPT: Point.AFTER_ACCEPT,
+    Kind.RETURN: Point.AFTER_RETURN,
+    Kind.OUTSTACK: Point.AFTER_RETURN,
+}
 
 
 class Watcher:
@@ -34,7 +44,7 @@ class Watcher:
 
     def request(self, frame: Frame, s: float) -> list[Moment]:
         """A request goes to the scanner and is not acted on yet."""
-        if frame.type == Kind.FEED:
+        if frame.type in (Kind.FEED, Kind.NEXT):
             next_sheet = self.sheet + self._settled
             return [Moment(Point.BEFORE_FEED, s, next_sheet)]
         if frame.type == Kind.IMAGE_BLOCK:
@@ -44,7 +54,7 @@ class Watcher:
 
     def reply(self, frame: Frame, s: float) -> list[Moment]:
         """A reply was made, and is not on its way yet."""
-        if frame.type == Kind.FEED | REPLY:
+        if frame.type in (Kind.FEED | REPLY, Kind.NEXT | REPLY):
             return self._fed(frame, s)
         for kind, point in _AFTER.items():
             if frame.type == kind | REPLY:
@@ -54,7 +64,10 @@ class Watcher:
 
     def _fed(self, frame: Frame, s: float) -> list[Moment]:
         try:
-            sides = FeedReply.unpack(frame.payload).sides
+            if frame.type == Kind.NEXT | REPLY:
+                sides = NextReply.unpack(frame.payload).feed.sides
+            else:
+                sides = FeedReply.unpack(frame.payload).sides
         except ProtocolError:
             return []
         if not sides or not self._settled:

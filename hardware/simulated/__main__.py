@@ -1,4 +1,6 @@
-"""`python -m hardware.simulated`: the simulated scanner's own process.
+"""`python -m hardware.simulated`: a simulated scanner's own process.
+
+One deck is a precinct scanner's tray; with --central each deck is a tray of a central one.
 
 Prints one line of JSON, {"url": …, "pid": …}, when it can be connected to.
 """
@@ -10,20 +12,25 @@ import json
 import os
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from hardware.errors import HardwareError
-from hardware.simulated.paper import Paper, read_deck
+from hardware.simulated.central import CentralLogic
+from hardware.simulated.paper import Paper, PaperError, read_deck
 from hardware.simulated.peer_faults import peers_at
 from hardware.simulated.scanner import ScannerLogic
 from hardware.simulated.serve import Noise, serve
+from hardware.simulated.trays import Trays
 from hardware.simulated.weathered import load_weather, run_in_weather
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until killed; 1 where deck, state or port cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m hardware.simulated", description=__doc__)
-    parser.add_argument("deck", type=Path)
+    parser.add_argument("deck", type=Path, nargs="+")
+    parser.add_argument("--central", action="store_true")
+    parser.add_argument("--sheets-a-minute", type=float, default=0.0)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--listen", default="pty")
     parser.add_argument("--refeed", type=int, default=0)
@@ -38,8 +45,23 @@ def main(argv: list[str] | None = None) -> int:
     if options.until_stdin_ends:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
+        if options.central:
+            trays = Trays(options.state)
+            trays.lay([read_deck(deck) for deck in options.deck])
+            run_in_weather(
+                trays,
+                load_weather(options.faults, options.replay),
+                options.listen,
+                options.state,
+                _say_ready,
+                record=options.record,
+                logic=partial(CentralLogic, sheets_a_minute=options.sheets_a_minute),
+            )
+            return 0
+        if len(options.deck) > 1:
+            raise PaperError("a precinct scanner has one tray: give one deck, or --central")
         paper = Paper(options.state, refeed_returned=options.refeed)
-        paper.load(read_deck(options.deck))
+        paper.load(read_deck(options.deck[0]))
         if options.faults or options.replay:
             run_in_weather(
                 paper,

@@ -26,7 +26,7 @@ _SIDE = re.compile(r"(?i)(?<![a-z])(front|back)(?![a-z])")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS sheet (
   name TEXT PRIMARY KEY, files TEXT NOT NULL, position INTEGER NOT NULL,
-  place TEXT NOT NULL CHECK (place IN ('tray', 'held', 'in_box', 'returned')),
+  place TEXT NOT NULL CHECK (place IN ('tray', 'held', 'in_box', 'returned', 'outstacked')),
   fed_again INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_held ON sheet (place) WHERE place = 'held';
@@ -172,6 +172,7 @@ class Paper:
             Act.NONE: PaperPlace.NONE,
             Act.ACCEPTED: PaperPlace.IN_BOX,
             Act.RETURNED: PaperPlace.RETURNED,
+            Act.OUTSTACKED: PaperPlace.OUTSTACKED,
         }[self.last[1]]
 
     @property
@@ -215,7 +216,8 @@ class Paper:
         scanner did nothing.
         """
         with self._move():
-            if self.held() is None:
+            held = self._db.execute("SELECT name FROM sheet WHERE place = 'held'").fetchone()
+            if held is None:
                 return False
             self._db.execute(
                 "UPDATE sheet SET place = ?, position = CASE WHEN ? THEN "
@@ -223,6 +225,7 @@ class Paper:
                 ("tray" if again else "returned", again),
             )
             self._db.execute("INSERT OR IGNORE INTO pulled VALUES (1)")
+            self._let_go(held[0], "pulled")
         return True
 
     def _settle(self, place: str, act: Act, token: bytes) -> bool:
@@ -241,8 +244,12 @@ class Paper:
                     (name,),
                 )
             self._db.execute("UPDATE sheet SET place = ? WHERE name = ?", (place, name))
+            self._let_go(name, place)
             self._db.execute("UPDATE memory SET token = ?, act = ?", (token, int(act)))
         return True
+
+    def _let_go(self, name: str, place: str) -> None:
+        """A held sheet went to a place ("pulled": out, by hand); part of the move."""
 
     @contextmanager
     def _move(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from hardware.simulated.paper import Paper, PaperCounts, PaperError
+from hardware.simulated.trays import Trays
 
 
 class SimulatedScanner:
@@ -18,10 +19,10 @@ class SimulatedScanner:
     `url` is what `hardware.feeder.open_feeder` takes; `pid` its process.
     """
 
-    def __init__(self, process: subprocess.Popen[str], url: str, state: Path) -> None:
-        """Made by `start_simulated_scanner`."""
+    def __init__(self, process: subprocess.Popen[str], url: str, paper: Paper) -> None:
+        """Made by `start_simulated_scanner`; `paper` is this side's view of its state."""
         self._process = process
-        self._paper = Paper(state)
+        self._paper = paper
         self.url = url
         self.pid = process.pid
 
@@ -43,9 +44,12 @@ class SimulatedScanner:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """Cut its power: SIGKILL."""
+        """Cut its power: SIGKILL. The name of its port goes with it, as a USB device's does: the
+        terminal behind it may become another machine's."""
         self._process.kill()
         self._process.wait()
+        if (name := Path(self.url)).is_symlink():
+            name.unlink()
 
     def stop(self) -> None:
         """End the process and close what was opened for it; may be called twice."""
@@ -108,6 +112,50 @@ def start_simulated_scanner(
         command += [f"--{name}", str(file)] if file is not None else []
     for place, control in (peers or {}).items():
         command += ["--peer", f"{place}={control}"]
+    process, url = _start(command)
+    return SimulatedScanner(process, url, Paper(state))
+
+
+class SimulatedCentral(SimulatedScanner):
+    """A running central scanner; `trays` are its paper, to look at."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, trays: Trays) -> None:
+        """Made by `start_simulated_central`."""
+        super().__init__(process, url, trays)
+        self.trays = trays
+
+
+def start_simulated_central(
+    *decks: Path,
+    state: Path,
+    listen: str = "pty",
+    sheets_a_minute: float = 0.0,
+    faults: Path | None = None,
+    record: Path | None = None,
+) -> SimulatedCentral:
+    """Start a central scanner, a tray for each folder of images, and wait for its port.
+
+    Args:
+        decks: the folders; the first is tray 1.
+        state: as for `start_simulated_scanner`; ink and numbers are kept there too.
+        listen: as there; "pty" is the link `state`/port, the same after a restart.
+        sheets_a_minute: as fast as its transport goes; 0: as it can.
+        faults: a fault scenario (docs/faults.md).
+        record: file for what strikes.
+
+    Raises:
+        PaperError: it did not start; says why.
+    """
+    command = [sys.executable, "-m", "hardware.simulated", "--central", *map(str, decks)]
+    command += ["--state", str(state), "--listen", listen, "--until-stdin-ends"]
+    command += ["--sheets-a-minute", str(sheets_a_minute)]
+    for name, file in (("faults", faults), ("record", record)):
+        command += [f"--{name}", str(file)] if file is not None else []
+    process, url = _start(command)
+    return SimulatedCentral(process, url, Trays(state))
+
+
+def _start(command: list[str]) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -120,4 +168,4 @@ def start_simulated_scanner(
         _, said = process.communicate()
         lines = said.strip().splitlines()
         raise PaperError(lines[-1] if lines else "the simulated scanner did not start")
-    return SimulatedScanner(process, json.loads(line)["url"], state)
+    return process, str(json.loads(line)["url"])

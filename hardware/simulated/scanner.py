@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from hardware.batch_messages import BATCH_VERSION, pack_capabilities
 from hardware.errors import ProtocolError
 from hardware.framing import PROTOCOL_VERSION, Frame
+from hardware.interface import Capabilities, PaperPlace
 from hardware.messages import (
     MAX_BLOCK,
     MAX_IMAGE,
@@ -31,11 +33,14 @@ from hardware.simulated.paper import Paper
 
 MODEL = "Ballotbench simulated sheet-fed scanner"
 FIRMWARE = "1.0"
-#: Versions of the link that it speaks.
+#: Versions of the link that it greets with, and all that it can speak.
 VERSIONS = (PROTOCOL_VERSION,)
+_SPOKEN = (PROTOCOL_VERSION, BATCH_VERSION)
 
 
-class _RefusalError(Exception):
+class RefusalError(Exception):
+    """The scanner says no."""
+
     def __init__(self, code: ErrorCode, text: str) -> None:
         self.reply = ErrorReply(code, text)
         super().__init__(text)
@@ -70,31 +75,50 @@ class ScannerLogic:
         A repeat of the request answered last is answered with the same reply, and nothing
         is done again.
         """
-        if request.version != PROTOCOL_VERSION or request.type & REPLY:
+        if request.version not in self._understood(request) or request.type & REPLY:
             return None
         if request.type != Kind.HELLO and self._answered is not None:
             last, reply = self._answered
             if last == request:
                 return reply
         try:
-            payload, kind = self._act(request), request.type | REPLY
-        except _RefusalError as refusal:
+            payload = self._act_of_2(request) if request.version > 1 else None
+            if payload is None:
+                payload = self._act(request)
+            kind = request.type | REPLY
+        except RefusalError as refusal:
             payload, kind = refusal.reply.pack(), Kind.ERROR
         except ProtocolError as error:
             payload, kind = ErrorReply(ErrorCode.BAD_PAYLOAD, str(error)).pack(), Kind.ERROR
-        reply = Frame(kind, request.sequence, payload)
+        reply = Frame(kind, request.sequence, payload, request.version)
         self._answered = (request, reply)
         return reply
+
+    def _understood(self, request: Frame) -> tuple[int, ...]:
+        if request.type == Kind.HELLO:
+            return (PROTOCOL_VERSION,)
+        return tuple(version for version in _SPOKEN if version in self._versions)
+
+    @property
+    def _model(self) -> str:
+        return MODEL
+
+    def _act_of_2(self, request: Frame) -> bytes | None:
+        """What version 2 has besides; None for all else."""
+        if request.type != Kind.CAPABILITIES:
+            return None
+        unpack_nothing(request.payload)
+        return pack_capabilities(Capabilities())
 
     def _act(self, request: Frame) -> bytes:
         match request.type:
             case Kind.HELLO:
                 if len(request.payload) != NONCE_BYTES:
                     raise ProtocolError(f"a greeting holds {NONCE_BYTES} bytes")
-                return Hello(request.payload, self._versions, MODEL, self._firmware).pack()
+                return Hello(request.payload, self._versions, self._model, self._firmware).pack()
             case Kind.STATUS:
                 unpack_nothing(request.payload)
-                return self._status().pack()
+                return self._status(request.version).pack()
             case Kind.FEED:
                 unpack_nothing(request.payload)
                 return self._feed().pack()
@@ -107,18 +131,18 @@ class ScannerLogic:
             case Kind.LAST_TOKEN:
                 unpack_nothing(request.payload)
                 token, act = self._paper.last
-                return LastToken(act, token).pack()
-        raise _RefusalError(ErrorCode.UNKNOWN_COMMAND, f"no command {request.type:#04x}")
+                return LastToken(_told(act, request.version), token).pack()
+        raise RefusalError(ErrorCode.UNKNOWN_COMMAND, f"no command {request.type:#04x}")
 
-    def _status(self) -> Status:
+    def _status(self, version: int) -> Status:
         counts, (token, act) = self._paper.counts(), self._paper.last
         fault = self._paper.fault
         return Status(
             ready=fault is None,
             sheets_waiting=counts.tray > 0,
-            place=self._paper.place,
+            place=_place_told(self._paper.place, version),
             token=token,
-            last_act=act,
+            last_act=_told(act, version),
             box_count=counts.box,
             fault=fault,
         )
@@ -127,6 +151,9 @@ class ScannerLogic:
         self._check_fault()
         if self._paper.draw_in() is None:
             return FeedReply(())
+        return self._sides_told()
+
+    def _sides_told(self) -> FeedReply:
         return FeedReply(
             tuple(
                 SideImage(len(side), hashlib.sha256(side).digest()) for side in self._held_sides()
@@ -136,12 +163,12 @@ class ScannerLogic:
     def _block(self, request: BlockRequest) -> bytes:
         sides = self._held_sides()
         if not sides:
-            raise _RefusalError(ErrorCode.NO_SHEET, "no sheet is held")
+            raise RefusalError(ErrorCode.NO_SHEET, "no sheet is held")
         if request.side >= len(sides) or not 0 < request.length <= MAX_BLOCK:
-            raise _RefusalError(ErrorCode.BAD_RANGE, "no such side, or a block too long or empty")
+            raise RefusalError(ErrorCode.BAD_RANGE, "no such side, or a block too long or empty")
         data = sides[request.side][request.offset : request.offset + request.length]
         if len(data) != request.length:
-            raise _RefusalError(ErrorCode.BAD_RANGE, "the block ends after the image")
+            raise RefusalError(ErrorCode.BAD_RANGE, "the block ends after the image")
         return pack_block(request, data)
 
     def _settle(self, token: bytes, act: Act) -> bytes:
@@ -149,18 +176,20 @@ class ScannerLogic:
         if last == token:
             # Told again: only confirmed. Told otherwise: the paper is gone already.
             if done is not act:
-                raise _RefusalError(ErrorCode.TOKEN_USED, f"the token was {done.name.lower()}")
+                raise RefusalError(ErrorCode.TOKEN_USED, f"the token was {done.name.lower()}")
             return LastToken(act, token).pack()
         self._check_fault()
-        move = self._paper.accept if act is Act.ACCEPTED else self._paper.return_
-        if not move(token):
-            raise _RefusalError(ErrorCode.NO_SHEET, "no sheet is held")
+        if not self._move(act, token):
+            raise RefusalError(ErrorCode.NO_SHEET, "no sheet is held")
         return LastToken(act, token).pack()
+
+    def _move(self, act: Act, token: bytes) -> bool:
+        return self._paper.accept(token) if act is Act.ACCEPTED else self._paper.return_(token)
 
     def _check_fault(self) -> None:
         fault = self._paper.fault
         if fault is not None:
-            raise _RefusalError(ErrorCode.FAULT, fault)
+            raise RefusalError(ErrorCode.FAULT, fault)
 
     def _held_sides(self) -> tuple[bytes, ...]:
         files = self._paper.held()
@@ -170,6 +199,15 @@ class ScannerLogic:
             self._sides = tuple(self._scan(file) for file in files)
             self._sides_of = files
         return self._sides
+
+
+def _told(act: Act, version: int) -> Act:
+    """Version 1 knows no third pocket: its sheets are not in the box."""
+    return Act.RETURNED if version == 1 and act is Act.OUTSTACKED else act
+
+
+def _place_told(place: PaperPlace, version: int) -> PaperPlace:
+    return PaperPlace.RETURNED if version == 1 and place is PaperPlace.OUTSTACKED else place
 
 
 def scan_file(file: Path) -> bytes:

@@ -53,6 +53,8 @@ from hardware.simulated.scanner import ScannerLogic, scan_file
 
 #: Told each strike that another machine is to carry out.
 Peer = Callable[[Strike], None]
+#: A scanner's command side, made of its paper.
+LogicOf = Callable[..., ScannerLogic]
 #: How often the time is looked at while nothing comes, s.
 _TICK_S = 0.05
 _BLOCK_HEAD = 5
@@ -60,7 +62,7 @@ _WORDS = {Jam: "jam", DoubleFeed: "double_feed", BoxFull: "box_full"}
 
 
 def load_weather(faults: Path | None, replay: Path | None) -> Weather:
-    """The weather of a scenario file, or of the record of a run.
+    """The weather of a scenario file, or of the record of a run; calm where none is given.
 
     Raises:
         ScenarioError, RecordError: the file cannot be used, or both are given.
@@ -70,7 +72,7 @@ def load_weather(faults: Path | None, replay: Path | None) -> Weather:
     if replay is not None:
         return read_record(replay)
     if faults is None:
-        raise ScenarioError("no scenario is given")
+        return Weather(Scenario(format="ballotbench-faults/1", title="calm", seed=0))
     return Weather(load_scenario(faults))
 
 
@@ -83,11 +85,13 @@ def run_in_weather(
     *,
     record: Path | None = None,
     peers: Mapping[Place, Peer] | None = None,
+    logic: LogicOf = ScannerLogic,
 ) -> None:
     """Serve a scanner in its weather until the process ends; `ready` is given the port.
 
     Args:
         listen: as `moorings.moor`; "pty" is the link `state`/port.
+        logic: as `WeatheredScanner`.
 
     Raises:
         HardwareError: the port cannot be had, or the record not written.
@@ -99,7 +103,7 @@ def run_in_weather(
             stack.callback(writer.close)
         mooring = moor(listen, state / "port")
         stack.callback(mooring.close)
-        scanner = WeatheredScanner(paper, weather, mooring, record=writer, peers=peers)
+        scanner = WeatheredScanner(paper, weather, mooring, record=writer, peers=peers, logic=logic)
         ready(mooring.url)
         scanner.run()
 
@@ -123,10 +127,12 @@ class WeatheredScanner:
         *,
         record: RecordWriter | None = None,
         peers: Mapping[Place, Peer] | None = None,
+        logic: LogicOf = ScannerLogic,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Ready to run; `peers` carry out what is not the scanner's.
+        """Ready to run; `peers` carry out what is not the scanner's, `logic` is the scanner
+        over its paper (it takes `scan`, and may take `versions` and `firmware`).
 
         Raises:
             ScenarioError: a fault needs a peer that is not given.
@@ -135,6 +141,7 @@ class WeatheredScanner:
         self._peers = dict(peers or {})
         _require_peers(weather.scenario, self._peers)
         self._paper, self._weather, self._mooring = paper, weather, mooring
+        self._logic_of = logic
         self._record = record
         self._clock, self._sleep = clock, sleep
         self._start = clock()
@@ -304,9 +311,9 @@ class WeatheredScanner:
     def _new_logic(self) -> ScannerLogic:
         """Memory is lost: what a start gives."""
         if self._other is None:
-            return ScannerLogic(self._paper, scan=self._scan)
+            return self._logic_of(self._paper, scan=self._scan)
         other = self._other[0]
-        return ScannerLogic(
+        return self._logic_of(
             self._paper, scan=self._scan, versions=other.versions, firmware=other.firmware
         )
 

@@ -17,7 +17,7 @@ from markupsafe import escape
 from console.bench.words import LANGUAGES, words
 from console.conform.words import conform_words, retold
 from console.schemas import schemas
-from hardware.conformance import CHECKS, SHEETS
+from hardware.conformance import BATCH_CHECKS, CHECKS, SHEETS
 from hardware.simulated import start_simulated_scanner
 from tests.console.test_deck import EXAMPLES, ballotbench
 
@@ -116,7 +116,7 @@ def test_languages_have_the_same_words_and_places_for_values() -> None:
         places = [sorted(re.findall(r"{\w+}", text)) for text in texts]
         assert places[0] == places[1] == places[2], key
     english = conform_words("en").table
-    assert {check.id: check.title for check in CHECKS} == {
+    assert {check.id: check.title for check in CHECKS + BATCH_CHECKS} == {
         key[2:]: text for key, text in english.items() if key.startswith("c_")
     }
     for name in ("kk", "ru"):

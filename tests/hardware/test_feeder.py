@@ -179,8 +179,8 @@ def test_nonsense_ends_in_bounded_time(peer: Peer) -> None:
 
 
 def test_another_version_is_refused(peer: Peer) -> None:
-    port = peer(lambda request: [greeting(request, 2, 3)])
-    with pytest.raises(ProtocolError, match=r"version 2, 3 of the link; this program .* 1\."):
+    port = peer(lambda request: [greeting(request, 3, 4)])
+    with pytest.raises(ProtocolError, match=r"version 3, 4 of the link; this program .* 1, 2\."):
         SerialFeeder(lambda: SerialStream(port), timing=QUICK).status()
     port = peer(lambda request: [reply(request, b"", version=9)])
     with pytest.raises(ProtocolError, match="version 9"):
@@ -211,11 +211,11 @@ def test_the_device_chooses_the_highest_version_that_both_speak(peer: Peer) -> N
 def test_a_frame_of_another_version_than_chosen_ends_the_talk(peer: Peer) -> None:
     def answer(request: Frame) -> list[bytes]:
         if request.type == Kind.HELLO:
-            return [greeting(request, 1, 2)]
-        return [reply(request, FeedReply(()).pack(), version=2)]
+            return [greeting(request, 1, 3)]
+        return [reply(request, FeedReply(()).pack(), version=3)]
 
     feeder = SerialFeeder(lambda: SerialStream(peer(answer)), timing=QUICK)
-    with pytest.raises(ProtocolError, match="version 2; version 1 was agreed"):
+    with pytest.raises(ProtocolError, match="version 3; version 1 was agreed"):
         feeder.feed()
 
 

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from hardware.central import CentralScanner
 from hardware.errors import LinkError, ProtocolError
 from hardware.feeder import SerialFeeder
 from hardware.framing import DELIMITER, Frame, FrameReader, decode_frame, encode_frame
+from hardware.interface import HeldSheet, NumberedSheet, PaperPlace
 from hardware.link import LinkTiming
+from hardware.simulated.central import CentralLogic
 from hardware.simulated.paper import Paper, read_deck
 from hardware.simulated.scanner import ScannerLogic
+from hardware.simulated.trays import Trays
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 FRAMES = json.loads((VECTORS / "frames.json").read_text(encoding="utf-8"))
@@ -87,16 +91,32 @@ def message(kind: int, payload: bytes) -> dict[str, Any]:
         out = {"side": b.number(1), "offset": b.number(4), "length": b.number(4)}
     elif kind == 0x84:
         out = {"side": b.number(1), "offset": b.number(4), "data": b.take(len(b.left)).hex()}
-    elif kind in (0x05, 0x06):
+    elif kind in (0x05, 0x06, 0x0D):
         out = {"token": b.take(16).hex()}
-    elif kind in (0x85, 0x86, 0x87):
+    elif kind == 0x88:
+        features = b.number(1)
+        names = ("batches", "imprinter", "outstack")
+        out = {name: bool(features >> bit & 1) for bit, name in enumerate(names)}
+        out |= {"trays": b.number(1), "characters": b.number(1)}
+    elif kind == 0x09:
+        out = {"tray": b.number(1), "batch_id": b.text(), "format": b.text()}
+    elif kind == 0x0A:
+        out = {"batch_id": b.text()}
+    elif kind in (0x89, 0x8A, 0x8B):
+        out = {name: b.number(1) for name in ("stage", "tray", "held")}
+        counts = ("waiting", "numbers", "accepted", "outstacked", "returned", "void")
+        out |= {name: b.number(4) for name in counts}
+        out |= {"batch_id": b.text(), "format": b.text()}
+    elif kind == 0x8C:
+        out = {"position": b.number(4), "imprint": b.text()} | message(0x83, b.take(len(b.left)))
+    elif kind in (0x85, 0x86, 0x87, 0x8D):
         out = {"has_token": bool(b.number(1)), "act": b.number(1), "token": b.take(16).hex()}
     elif kind == 0x7E:
         out = {"kind": b.number(1), "text": b.text()}
     elif kind == 0xFF:
         out = {"code": b.number(1), "text": b.text()}
     else:
-        assert kind in (0x02, 0x03, 0x07)
+        assert kind in (0x02, 0x03, 0x07, 0x08, 0x0B, 0x0C)
     assert b.left == b""
     return out
 
@@ -165,9 +185,16 @@ def test_the_simulated_scanner_answers_an_exchange_to_the_byte(
     deck.mkdir()
     (deck / "a.png").write_bytes(bytes.fromhex(TWIN[name]["image"]))
     (deck / "b.png").write_bytes(b"another")
-    paper = Paper(tmp_path / "state")
-    paper.load(read_deck(deck))
-    logic, answers = ScannerLogic(paper), list[bytes]()
+    monkeypatch.setattr("hardware.simulated.central.CENTRAL_MODEL", TWIN[name].get("model"))
+    if name == "one_sheet_of_a_batch":
+        paper: Paper = (trays := Trays(tmp_path / "state"))
+        trays.lay([read_deck(deck)])
+        logic: ScannerLogic = CentralLogic(trays)
+    else:
+        paper = Paper(tmp_path / "state")
+        paper.load(read_deck(deck))
+        logic = ScannerLogic(paper)
+    answers = list[bytes]()
     frames = [(line["from"], bytes.fromhex(line["hex"])) for line in TWIN[name]["frames"]]
     for number, (sender, wire) in enumerate(frames, 1):
         if sender == "device":
@@ -222,8 +249,18 @@ def test_the_driver_asks_an_exchange_to_the_byte(name: str) -> None:
         return bytes.fromhex(EXCHANGES["nonce"]) if number == 8 else b"\x01\x02"
 
     timing = LinkTiming(block_bytes=case.get("block_bytes", 61_440))
+    central = CentralScanner(connect, timing=timing, randomness=randomness)
     feeder = SerialFeeder(connect, timing=timing, randomness=randomness)
-    if name == "one_sheet":
+    sheet: HeldSheet | NumberedSheet | None
+    if name == "one_sheet_of_a_batch":
+        central.begin_batch("A7", 1, "{batch}-{position:5}")
+        sheet = central.next_sheet()
+        assert sheet is not None
+        assert (sheet.position, sheet.imprint) == (1, "A7-00001")
+        central.outstack(EXCHANGES["token"])
+        assert central.status().place is PaperPlace.OUTSTACKED
+        assert central.end_batch("A7").outstacked == 1
+    elif name == "one_sheet":
         feeder.status()
         sheet = feeder.feed()
         feeder.accept(EXCHANGES["token"])

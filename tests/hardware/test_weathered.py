@@ -126,7 +126,7 @@ def test_a_wrong_version_is_named_and_ends(start: Start) -> None:
     _, feeder = start('kind = "wrong_version"\nsheet = 1\nfor_s = 0.5')
     with pytest.raises(LinkError):
         feeder.feed()
-    with pytest.raises(ProtocolError, match="speaks version 2"):
+    with pytest.raises(ProtocolError, match="speaks version 3"):
         again_unless(feeder.status, ProtocolError)
     assert again(feeder.status).firmware == "1.0"
 
