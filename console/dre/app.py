@@ -27,7 +27,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.dre.forms import Age, Form, Tokens, read_form
 from console.dre.officers import NotProvedError, Officers
-from console.dre.pages import Pages
+from console.dre.pages import Pages, Save
+from console.errors import ConsoleError
 from firmware_sim.dre import Session, Stage, Station
 from firmware_sim.errors import FirmwareError
 from firmware_sim.roles import Person
@@ -72,9 +73,11 @@ class _Headers:
 class Screen:
     """The state of one screen's web server. `key` opens it."""
 
-    def __init__(self, station: Station, officers: Officers, *, key: str) -> None:
+    def __init__(
+        self, station: Station, officers: Officers, *, key: str, save: Save | None = None
+    ) -> None:
         self.station = station
-        self.pages = Pages(station, identified=officers.identified)
+        self.pages = Pages(station, identified=officers.identified, save=save)
         self._officers = officers
         self._key = key
         self._cookie = secrets.token_urlsafe(32)
@@ -194,22 +197,25 @@ class Screen:
             yield
         except NotProvedError as error:
             self.pages.tell_refused(error)
-        except (FirmwareError, HardwareError) as error:
+        except (FirmwareError, HardwareError, ConsoleError) as error:
             self.pages.tell_error(error, to_officers=to_officers)
 
     def _refused(self) -> Response:
         return PlainTextResponse("403: this is another browser's screen", status_code=403)
 
 
-def screen_app(station: Station, officers: Officers, *, key: str) -> ASGIApp:
+def screen_app(
+    station: Station, officers: Officers, *, key: str, save: Save | None = None
+) -> ASGIApp:
     """The web application of one screen.
 
     Args:
         station: the device.
         officers: who may use the officers' page.
         key: what the browser shows first, as `/?key=…`.
+        save: exports the results, on the officers' page; None: not there.
     """
-    screen = Screen(station, officers, key=key)
+    screen = Screen(station, officers, key=key, save=save)
 
     @contextlib.asynccontextmanager
     async def running(_: Starlette) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -39,6 +39,9 @@ from firmware_sim.reading import ScannerSheetReader
 from firmware_sim.roles import Person, RoleError
 from firmware_sim.states import DeviceState
 
+if TYPE_CHECKING:
+    from console.dre.pages import Save  # its templates need the extra `console`
+
 #: The server listens on this machine only.
 HOST = "127.0.0.1"
 
@@ -61,10 +64,11 @@ def dre(
         bool, typer.Option("--close", help="No screen: close the polls, print, export.")
     ] = False,
     export: Annotated[
-        Path | None, typer.Option(help="With --close: results package to write (.zip).")
+        Path | None,
+        typer.Option(help="Results package to write (.zip), on the officers' page or by --close."),
     ] = None,
     issued: Annotated[
-        list[str] | None, typer.Option(help="With --close: ballots activated, STYLE=N.")
+        list[str] | None, typer.Option(help="For the export: ballots activated, STYLE=N.")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Write over whatever is at --export.")] = False,
     profile: Annotated[
@@ -98,15 +102,18 @@ def dre(
 
     Opens the polls and serves the screen to one browser on this machine, whose address it
     prints. Officers act on a page of their own: with their ids and PINs where the keys have a
-    register of people, else with the code that is printed. Ctrl-C leaves the polls open; with
-    --close it closes them. With --medium a dead device costs nothing: another, with an id and
+    register of people, else with the code that is printed. There they close the polls, and export
+    and seal where --export says to which file. Ctrl-C leaves the polls open; --close closes and
+    exports without a screen. With --medium a dead device costs nothing: another, with an id and
     journal of its own, takes over with --replaces.
 
     Example: ballotbench device dre election.json --precinct precinct-1 --journal dre.sqlite
     --keys keys --device dre-001 --trail dre-paper --printer dre-tape.bin
     """
-    if close != (export is not None):
-        raise typer.BadParameter("--close and --export go together", param_hint="--export")
+    if close and export is None:
+        raise typer.BadParameter("--close needs it", param_hint="--export")
+    if issued and export is None:
+        raise typer.BadParameter("goes with --export", param_hint="--issued")
     check_distinct(
         {
             "ELECTION": election,
@@ -179,12 +186,20 @@ def dre(
         )
         begin_mode(device, mode, people)
         station.attach(device)
-        if export is not None:
+
+        def save(present: Sequence[Person]) -> Path:
+            target = cast(Path, export)
+            device.export(
+                issued=handed_out or None,
+                present=present,
+                save=lambda data: write_package(target, data),
+            )
+            return target
+
+        if close and export is not None:
             if not device.results_printed:
                 station.close(present=people)
-            device.export(
-                issued=handed_out, present=people, save=lambda data: write_package(export, data)
-            )
+            save(people)
             _report(as_json, device, export)
             return
         _open(station, people)
@@ -194,7 +209,8 @@ def dre(
             own = RegisteredOfficers(register, precinct)
         else:
             own = BenchOfficers(code or "")
-        _serve(station, own, code, port, as_json=as_json)
+        given = None if export is None else save
+        _serve(station, own, code, port, given, as_json=as_json)
 
 
 def _open(station: Station, people: Sequence[Person]) -> None:
@@ -227,7 +243,13 @@ def _report(as_json: bool, device: PrecinctDevice, export: Path) -> None:
 
 
 def _serve(
-    station: Station, officers: Officers, code: str | None, port: int, *, as_json: bool
+    station: Station,
+    officers: Officers,
+    code: str | None,
+    port: int,
+    save: Save | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Serve until Ctrl-C. `code`: a bench's, for the officers; None: they have PINs."""
     try:
@@ -257,7 +279,7 @@ def _serve(
             stdout.print(f"Officer code: {code}", markup=False, highlight=False)
         stderr.print("Ctrl-C ends the screen; the polls stay open.", markup=False)
     config = uvicorn.Config(
-        screen_app(station, officers, key=key),
+        screen_app(station, officers, key=key, save=save),
         log_level="error",
         access_log=False,
         server_header=False,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -27,6 +28,8 @@ _SAID = {
     "a voter is at the screen": "busy",
 }
 Form = Mapping[str, list[str]]
+#: Exports the results for those present; returns where they are.
+Save = Callable[[Sequence[Person]], Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,14 @@ BUSY = (Stage.VOTING, Stage.SUMMARY, Stage.VERIFY)
 class Pages:
     """What one screen shows: stage, place in the ballot, language, size, contrast.
 
-    `identified`: officers have ids and PINs (else one code).
+    `identified`: officers have ids and PINs (else one code). `save` exports the results for
+    those present and says where they are; None: no place was given.
     """
 
-    def __init__(self, station: Station, *, identified: bool) -> None:
+    def __init__(self, station: Station, *, identified: bool, save: Save | None = None) -> None:
         self._station = station
         self._identified = identified
+        self._save_results = save
         self._templates = Environment(
             loader=PackageLoader("console.dre"),
             autoescape=True,
@@ -160,6 +165,7 @@ class Pages:
             state=STATE_WORDS[state].get(language, STATE_WORDS[state]["en"]),
             failures=[FAILURES[f].words.get(language, f.value) for f in failures],
             deeds=self._deeds(language),
+            no_export=state is DeviceState.RESULTS_PRINTED and self._save_results is None,
         )
 
     def _deeds(self, language: str) -> list[Deed]:
@@ -188,6 +194,10 @@ class Pages:
             deeds.append(("close", "print_results", Action.PRINT_RESULTS))
         if state in (DeviceState.POLLS_CLOSED, DeviceState.RESULTS_PRINTED):
             deeds.append(("reopen", "reopen", Action.REOPEN_POLLS))
+        if state in (DeviceState.RESULTS_PRINTED, DeviceState.EXPORTED) and self._save_results:
+            deeds.append(("export", "export", Action.EXPORT))
+        if state is DeviceState.EXPORTED:
+            deeds.append(("seal", "seal", Action.SEAL))
         made = [Deed(go, word(text, language), self._who(a, language)) for go, text, a in deeds]
         for failure in Failure:
             clears = FAILURES[failure].clears
@@ -375,6 +385,12 @@ class Pages:
             return
         if what == "clear" and value in set(Failure):
             station.device.clear_failure(Failure(value), present=present)
+        elif what == "export":
+            if self._save_results is None:
+                raise StateError(word("no_export", language))
+            path = self._save_results(present)
+            self.tell(word("exported_to", language, path=path))
+            return
         elif what == "gone":
             station.helped(present=present, voter_is_gone=True)
         else:
@@ -386,6 +402,7 @@ class Pages:
                 "pause": station.device.pause,
                 "close": station.close,
                 "reopen": station.device.reopen_polls,
+                "seal": station.device.seal,
             }
             if what not in deeds:
                 raise StateError("nothing was asked")

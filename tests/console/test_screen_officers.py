@@ -105,6 +105,54 @@ def test_people_prove_who_they_are_for_each_act_and_the_log_has_roles_only(
     assert not [person for person in PINS if person in text]
 
 
+def test_officers_export_and_seal_on_their_page(tmp_path: Path) -> None:
+    """The day ends where it was worked; `--close` is for a screen that nobody can use."""
+    options = registered(tmp_path)
+    place = tmp_path / "out" / "p.zip"
+    with driver.served(tmp_path, *options, "--export", str(place)) as screen:
+        browser = Browser(screen.url)
+
+        def officers(go: str, *people: str) -> str:
+            return notice(browser.do(go, officers=True, **acting(*people)))
+
+        officers("open", "chair-1", "secretary-1")
+        assert "export" not in browser.page("/officer")
+        officers("export", "secretary-1")
+        assert not place.exists()
+        assert officers("close", "chair-1", "secretary-1") == KK["done_so"]
+        page = browser.page("/officer")
+        assert KK["export"] in page
+        # The reopening ends with the export: it is asked for by those who may, nobody else.
+        assert officers("export", "technician-1").startswith(KK["needs"][:10])
+        assert not place.exists()
+        # A folder that is gone is told; the results are kept, and their number.
+        place.parent.rmdir()
+        place.parent.write_text("in the way")
+        assert str(place) in officers("export", "secretary-1")
+        place.parent.unlink()
+        place.parent.mkdir()
+        assert officers("export", "secretary-1") == KK["exported_to"].format(path=place)
+        manifest = read_package(place.read_bytes(), "p.zip").manifest
+        assert (manifest["device_id"], manifest["export_number"]) == (bench.DEVICE, 1)
+        assert officers("seal", "secretary-1").startswith(KK["needs"][:10])
+        assert officers("seal", "chair-1") == KK["done_so"]
+        assert officers("export", "secretary-1") != KK["exported_to"].format(path=place)
+    with Journal(tmp_path / "j.sqlite") as journal:
+        by = {event.kind: event.detail.get("by") for event in journal.events()}
+        assert journal.state()["state"] == "sealed"
+    assert (by["exported"], by["sealed"]) == ("secretary", "chair")
+
+
+def test_without_a_place_the_page_says_how_to_export(tmp_path: Path) -> None:
+    with driver.served(tmp_path, *registered(tmp_path)) as screen:
+        browser = Browser(screen.url)
+        for go in ("open", "close"):
+            browser.do(go, officers=True, **acting("chair-1", "secretary-1"))
+        assert "--export" in browser.page("/officer")
+        told = notice(browser.do("export", officers=True, **acting("secretary-1")))
+        assert "--export" in told
+
+
 def test_a_medium_and_a_second_journal_follow_and_another_screen_takes_over(
     tmp_path: Path,
 ) -> None:
