@@ -69,6 +69,7 @@ class DeviceOptions:
     stop_on_storage_failure: bool = False
     tape_width: str = "80mm"
     ups: str | None = None
+    clock: str | None = None
 
     def people(self) -> list[OpenSlot]:
         """Those named, their PINs checked; nobody where the keys have no register.
@@ -169,14 +170,14 @@ def open_device(
         try:
             printer = open_printer(options.printer, TAPES[options.tape_width])
             register = PeopleRegister.of(options.keys)
-            with closing(printer), watching(options.sensors, options.ups) as watched:
+            with closing(printer), watching(options.sensors, options.ups, options.clock) as watched:
                 yield PrecinctDevice(
                     setup,
                     journal=watch.timed(opened, "journal"),
                     feeder=watch.timed(feeder, "link"),
                     reader=watch.timed(reader, "reading"),
                     printer=watch.timed(printer, "printing"),
-                    clock=lambda: datetime.now(UTC),
+                    clock=watched.clock,
                     randomness=secrets.token_bytes,
                     people_identified=register is not None,
                     people_version=0 if register is None else register.version,

@@ -1,10 +1,11 @@
-"""What watches a device beside scanner and printer: a trainer's file, a supply on a port."""
+"""What watches a device beside scanner and printer: a trainer's file, a supply, a clock."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +14,34 @@ import typer
 from console.errors import ConsoleError
 from firmware_sim.failures import Failure, Sensors
 from firmware_sim.probes import PowerProbe, probe_power
+from hardware.clock import SerialClock
 from hardware.power import UpsWatch
 
 UpsOption = Annotated[
     str | None,
     typer.Option("--ups", help="Uninterruptible supply that speaks Megatec's Q1: its port or URL."),
 ]
+ClockOption = Annotated[
+    str | None,
+    typer.Option(
+        "--clock",
+        help="Time receiver that speaks NMEA 0183: its port or URL; without: this machine's clock.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """`sensors` for `PrecinctDevice`, None where nothing watches; `ups` where one is watched."""
+    """`sensors` for `PrecinctDevice`, None where nothing watches; `ups` where one is watched,
+    `receiver` where one is the clock."""
 
     sensors: Sensors | None
     ups: UpsWatch | None
+    receiver: SerialClock | None
+
+    def clock(self) -> datetime:
+        """The device's time: of the receiver where there is one, else of this machine."""
+        return datetime.now(UTC) if self.receiver is None else self.receiver.now()
 
     def power(self) -> PowerProbe:
         """Mains and charge: of the supply where there is one, else as the machine knows."""
@@ -38,21 +53,24 @@ class Watched:
 
 
 @contextmanager
-def watching(file: Path | None, ups: str | None) -> Iterator[Watched]:
-    """Watch a file of failures and a supply at a port, as far as given.
+def watching(file: Path | None, ups: str | None, clock: str | None = None) -> Iterator[Watched]:
+    """Watch a file of failures, a supply and a time receiver at their ports, as far as given.
 
     Raises:
-        LinkError: the supply cannot be reached or does not answer.
+        LinkError: supply or receiver cannot be reached or do not answer.
     """
-    watch = None if ups is None else UpsWatch(ups)
     found: list[Sensors] = [] if file is None else [FileSensors(file)]
-    if watch is not None:
-        found.append(UpsSensors(watch))
-    try:
-        yield Watched(AllSensors(found) if found else None, watch)
-    finally:
-        if watch is not None:
-            watch.close()
+    watch = receiver = None
+    with ExitStack() as stack:
+        if ups is not None:
+            watch = UpsWatch(ups)
+            stack.callback(watch.close)
+            found.append(UpsSensors(watch))
+        if clock is not None:
+            receiver = SerialClock(clock)
+            stack.callback(receiver.close)
+            found.append(ClockSensors(receiver))
+        yield Watched(AllSensors(found) if found else None, watch, receiver)
 
 
 class UpsSensors:
@@ -64,6 +82,17 @@ class UpsSensors:
     def conditions(self) -> Collection[Failure]:
         """See `Sensors.conditions`."""
         return {Failure.POWER_LOW} if self._watch.supply.low else frozenset()
+
+
+class ClockSensors:
+    """A clock that is not to be relied on: it jumped while it was watched, or is silent."""
+
+    def __init__(self, receiver: SerialClock) -> None:
+        self._receiver = receiver
+
+    def conditions(self) -> Collection[Failure]:
+        """See `Sensors.conditions`."""
+        return {Failure.CLOCK_LOST} if self._receiver.wrong else frozenset()
 
 
 class AllSensors:

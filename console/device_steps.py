@@ -23,7 +23,7 @@ from console.device_bench import (
     StopOnStorageFailure,
     open_device,
 )
-from console.device_sensors import UpsOption
+from console.device_sensors import ClockOption, UpsOption
 from console.device_tape import TapeWidth, paper_of
 from console.device_target import check_distinct, check_target, write_package
 from console.device_words import describe, described, finding_words, issued_papers, lines_of
@@ -350,6 +350,7 @@ def _shared(
         Path | None, typer.Option(help="File of failures that hold now, one word a line.")
     ] = None,
     ups: UpsOption = None,
+    clock: ClockOption = None,
     officers: OfficerOption = None,
     pin_file: PinFileOption = None,
     token_pin_file: TokenPinFileOption = None,

@@ -1,4 +1,4 @@
-"""`ballotbench simulate printer | barcode | ups`, and `control` for their control ports."""
+"""`ballotbench simulate printer | barcode | ups | clock`, and `control` for their control ports."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def add(app: typer.Typer) -> None:
     app.command("printer")(printer)
     app.command("barcode")(barcode)
     app.command("ups")(ups)
+    app.command("clock")(clock)
     app.command("control")(control)
 
 
@@ -100,6 +101,18 @@ def ups(
     from hardware.simulated.ups import SimulatedUps, UpsSettings
 
     serve("Supply", SimulatedUps(UpsSettings(runtime_s, recharge_s)), control, listen, as_json)
+
+
+def clock(control: Control, listen: Listen = "pty", as_json: AsJson = False) -> None:
+    """Serve a time receiver (NMEA 0183) until it is stopped (Ctrl-C).
+
+    Control: clock_jump (by_s), silent, hurt, info, unplug, stuck.
+
+    Example: ballotbench simulate clock --control clock.sock
+    """
+    from hardware.simulated.clock import SimulatedClock
+
+    serve("Clock", SimulatedClock(), control, listen, as_json)
 
 
 def control(

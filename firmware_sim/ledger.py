@@ -227,7 +227,9 @@ class Ledger:
         register of people it was worked under, if any."""
         if self._people_version:
             document = {**document, PEOPLE: self._people_version}
-        return document if self.clock_is_lost() else {**document, "clock": utc_text(now)}
+        # A time far ahead, once noted, would make every right one look as if it went back.
+        lost = Failure.CLOCK_LOST in document["failures"] or self.clock_is_lost()
+        return document if lost else {**document, "clock": utc_text(now)}
 
     def reset(self, document: dict[str, Any], kind: str, detail: Detail) -> None:
         """Replace the whole state document and drop every record, in one transaction."""

@@ -18,7 +18,7 @@ from console.device_bench import (
     open_device,
 )
 from console.device_recover import recover
-from console.device_sensors import UpsOption
+from console.device_sensors import ClockOption, UpsOption
 from console.device_tape import TapeWidth, paper_of, tape
 from console.device_target import check_distinct, check_target, write_package
 from console.device_words import (
@@ -104,6 +104,7 @@ def run(
         Path | None, typer.Option(help="File of failures that hold now, one word a line.")
     ] = None,
     ups: UpsOption = None,
+    clock: ClockOption = None,
     tape_width: TapeWidth = "80mm",
     seal: Annotated[bool, typer.Option(help="Seal the device after the export.")] = False,
     second_journal: SecondJournal = None,
@@ -159,6 +160,7 @@ def run(
         stop_on_storage_failure=stop_on_storage_failure,
         tape_width=paper_of(tape_width).name,
         ups=ups,
+        clock=clock,
     )
     slots = options.people()
     people = [slot.person for slot in slots]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -22,7 +21,7 @@ from console.device_bench import (
     SecondJournal,
     StopOnStorageFailure,
 )
-from console.device_sensors import UpsOption, watching
+from console.device_sensors import ClockOption, UpsOption, watching
 from console.device_tape import TapeWidth, paper_of
 from console.device_target import check_distinct, check_target, write_package
 from console.device_words import begin_mode, described, issued_papers
@@ -90,6 +89,7 @@ def dre(
         Path | None, typer.Option(help="File of failures that hold now, one word a line.")
     ] = None,
     ups: UpsOption = None,
+    clock: ClockOption = None,
     second_journal: SecondJournal = None,
     stop_on_storage_failure: StopOnStorageFailure = False,
     tape_width: TapeWidth = "80mm",
@@ -164,7 +164,7 @@ def dre(
     removable = open_medium(setup, keys, medium)
     with (
         Journal(journal, second_journal, stop_on_failure=stop_on_storage_failure) as opened,
-        watching(sensors, ups) as watched,
+        watching(sensors, ups, clock) as watched,
         closing(open_printer(printer, TAPES[options.tape_width])) as tape_printer,
     ):
         if opened.renewed is not None:
@@ -175,7 +175,7 @@ def dre(
             feeder=peer,
             reader=station.read_back(reader),
             printer=tape_printer,
-            clock=lambda: datetime.now(UTC),
+            clock=watched.clock,
             randomness=secrets.token_bytes,
             people_identified=register is not None,
             people_version=0 if register is None else register.version,

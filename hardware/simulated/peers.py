@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hardware.errors import HardwareError
 from hardware.simulated.barcode import ENDINGS, BarcodeSettings, SimulatedBarcodeReader
+from hardware.simulated.clock import SimulatedClock
 from hardware.simulated.peer import PeerLogic, run_peer
 from hardware.simulated.printer import PrinterSettings, SimulatedPrinter
 from hardware.simulated.ups import SimulatedUps, UpsSettings
@@ -42,10 +43,15 @@ def _ups(options: argparse.Namespace) -> PeerLogic:
     return SimulatedUps(UpsSettings(options.runtime_s, options.recharge_s))
 
 
+def _clock(options: argparse.Namespace) -> PeerLogic:
+    return SimulatedClock()
+
+
 KINDS: Mapping[str, Callable[[argparse.Namespace], PeerLogic]] = {
     "printer": _printer,
     "barcode": _barcode,
     "ups": _ups,
+    "clock": _clock,
 }
 
 

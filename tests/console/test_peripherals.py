@@ -16,9 +16,7 @@ from PIL import Image
 from firmware_sim.errors import StateError
 from firmware_sim.tapes import broken_slip
 from hardware.errors import HardwareError
-from hardware.feeder import open_feeder
 from hardware.printer import PrinterError
-from hardware.simulated import start_simulated_scanner
 from hardware.simulated.control import ControlClient
 from hardware.simulated.peer import PeerProcess, start_peer
 from hardware.tape_format import TAPE_80
@@ -102,39 +100,13 @@ def test_the_readiness_report_asks_the_supply(trainer: Trainer) -> None:
     assert power["state"] == "failed"
 
 
-def test_a_scenario_reaches_the_other_machines(tmp_path: Path) -> None:
-    (tmp_path / "deck").mkdir()
-    (tmp_path / "deck" / "1.png").write_bytes(b"sheet")
-    scenario = tmp_path / "faults.toml"
-    scenario.write_text(
-        'format = "ballotbench-faults/1"\n'
-        '[[fault]]\nkind = "printer_out_of_paper"\nsheet = 1\n'
-        '[[fault]]\nkind = "power_sag"\nsheet = 1\nfor_s = 3600\n'
-    )
-    with (
-        printer(tmp_path) as roll,
-        start_peer("ups", tmp_path / "ups") as supply,
-        start_simulated_scanner(
-            tmp_path / "deck",
-            state=tmp_path / "scanner",
-            faults=scenario,
-            peers={"printer": roll.path, "power": supply.path},
-        ) as scanner,
-    ):
-        feeder = open_feeder(scanner.url)
-        assert feeder.feed() is not None
-        feeder.accept("0" * 32)
-        feeder.close()
-        until(lambda: roll.do("info")["paper_mm"] == 0)
-        until(lambda: supply.do("info")["mains"] is False)
-
-
 @pytest.mark.parametrize(
     ("kind", "options", "command", "reply"),
     [
         ("printer", ["tapes"], ["paper", "mm=12.5"], {"paper_mm": 12.5}),
         ("barcode", [], ["scan", "text=850101300125"], {"sent": 1}),
         ("ups", [], ["battery", "percent=40"], {"percent": 40.0}),
+        ("clock", [], ["clock_jump", "by_s=-3600"], {"jumped_s": -3600.0}),
     ],
 )
 def test_machines_and_their_control_on_the_command_line(

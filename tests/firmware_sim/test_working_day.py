@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -279,6 +280,25 @@ def test_a_clock_that_goes_back_stops_the_day(precinct: Precinct) -> None:
     device.resume()
     assert device.process_next().kind is A
     assert kinds(precinct).count("failure_began") == 1
+
+
+def test_a_time_far_ahead_is_not_noted_while_the_clock_is_known_to_be_lost(
+    precinct: Precinct,
+) -> None:
+    """Else every right time would look as if the clock went back, until that day has come."""
+    now = [bench.NOW]
+    seen: set[Failure] = set()
+    sensors = SimpleNamespace(conditions=lambda: seen)
+    device = with_parts(precinct, clock=lambda: now[0], sensors=sensors)
+    open_day(device)
+    now[0] += timedelta(days=30)
+    seen.add(Failure.CLOCK_LOST)
+    assert device.process_next().reason == "clock_lost"
+    now[0] -= timedelta(days=30)
+    seen.clear()
+    device.clear_failure(Failure.CLOCK_LOST)
+    device.resume()
+    assert device.process_next().kind is OutcomeKind.TRAY_EMPTY
 
 
 def test_a_full_box_is_opened_by_two(precinct: Precinct) -> None:
