@@ -20,6 +20,7 @@ COMMANDS: tuple[str, ...] = (
     "device",
     "medium",
     "protocol",
+    "chain",
     "log",
     "verify",
     "tally",

@@ -126,7 +126,12 @@ class NationalCount:
 
 
 @lru_cache(maxsize=2)
-def _rules(place: Place) -> tuple[Election, Profile, TrustStore]:
+def rules_of(place: Place) -> tuple[Election, Profile, TrustStore]:
+    """What a place holds, loaded once a process.
+
+    Raises:
+        TallyError: the files are not what they were when the count began.
+    """
     if place.fingerprint != place.measured():
         raise TallyError(
             f"{place.election}, {place.profile} and {place.trust} are not what they were when the "
@@ -140,7 +145,7 @@ def _rules(place: Place) -> tuple[Election, Profile, TrustStore]:
 
 def check_chunk(place: Place, files: Sequence[tuple[str, str]]) -> list[VerifiedPackage | Refused]:
     """Verify and re-add the packages of one chunk: (name, path) each (in a worker)."""
-    election, profile, trust = _rules(place)
+    election, profile, trust = rules_of(place)
     found: list[VerifiedPackage | Refused] = []
     for name, path in files:
         try:
@@ -183,7 +188,7 @@ def count_nation(
     Raises:
         TallyError: two files of one name. ElectionError, KeyFileError: the rules do not load.
     """
-    election, profile, _ = _rules(place)
+    election, profile, _ = rules_of(place)
     passed: list[VerifiedPackage] = []
     refused: list[Refused] = []
     for done in _checked(place, files, executor, chunk, ahead):

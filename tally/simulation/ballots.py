@@ -67,7 +67,7 @@ def _draw(
     nation: Nation, number: int, contest: Contest, ballots: int, rng: np.random.Generator
 ) -> Marks:
     options = len(contest.options)
-    tastes = _tastes(nation, contest, int(nation.region[number]))
+    tastes = tastes_of(nation, contest, int(nation.region[number]))
     mine = rng.dirichlet(np.maximum(tastes * 60, 0.05))
     choice = rng.choice(options, size=ballots, p=mine)
     second = (choice + 1 + rng.integers(0, options - 1, ballots)) % options
@@ -79,7 +79,7 @@ def _draw(
     return Marks(contest, kind, choice, second)
 
 
-def _tastes(nation: Nation, contest: Contest, region: int) -> Reals:
+def tastes_of(nation: Nation, contest: Contest, region: int) -> Reals:
     """Shares by option: of the nation for lists, tilted by region; drawn for candidates."""
     if contest.kind == "party_list":
         base = np.array([share for _, _, share in PARTIES] + [0.0])
