@@ -66,6 +66,19 @@ def test_a_tape_that_ran_out_of_paper_is_void_and_printed_whole(trainer: Trainer
         assert image.height > 100 * 8
 
 
+def test_an_open_cover_is_not_called_out_of_paper(trainer: Trainer) -> None:
+    with printer(trainer.folder) as machine:
+        at = ("--printer", machine.url)
+        trainer.does("self-test", *at)
+        machine.do("cover", is_open=True)
+        assert "has its cover open" in str(trainer.result("zero-tape", *at).exception)
+        shown = trainer.status()["failures"]
+        assert list(shown) == ["printer_fault"]
+        assert "бумаг" not in shown["printer_fault"]["ru"]
+        machine.do("cover", is_open=False)
+        assert trainer.does("zero-tape", *at)["failures"] == {}
+
+
 def test_low_power_pauses_the_polls_and_they_go_on_when_it_is_back(trainer: Trainer) -> None:
     """NVT-04, NVT-16: on battery goes on, low pauses, mains let the officers resume."""
     with start_peer("ups", trainer.folder / "ups") as supply:
