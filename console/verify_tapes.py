@@ -20,6 +20,13 @@ from console.tape_photo import (
     read_photos,
     unpack,
 )
+from console.verify_protocols import (
+    ProtocolRules,
+    coded_lines,
+    coded_row,
+    coded_words,
+    is_protocol_code,
+)
 from election.definition import load_election
 from election.model import Election
 from firmware_sim.errors import FirmwareError
@@ -40,9 +47,12 @@ def verify_tapes(
     unpack_to: Path | None,
     expected: str | None,
     json_output: bool,
+    rules: ProtocolRules,
+    protocols: list[Path],
 ) -> None:
     """Each tape a row, compared with the packages and the certified software's hash
-    (`expected`); exit 1 unless all are proved and agree."""
+    (`expected`), each printed protocol with the signed ones; exit 1 unless all are proved and
+    agree."""
     packages = [path for path in others if not is_photo(path)]
     if packages and election is None:
         raise typer.BadParameter("comparing needs --election", param_hint="PACKAGES")
@@ -50,6 +60,12 @@ def verify_tapes(
     seen = read_photos([*photos, *(path for path in others if is_photo(path))])
     rows: list[dict[str, Any]] = []
     for name, texts in by_tape(t for one in seen for t in one.texts).items():
+        if is_protocol_code(texts[0]):
+            coded = coded_row(texts, rules, definition, protocols, unpack_to)
+            if "figures" in coded and rules.configuration is not None:
+                coded["words"] = coded_words(coded, *rules.configuration)
+            rows.append({"tape": name, **coded})
+            continue
         row: dict[str, Any] = {"tape": name, "codes": len(texts), "accepted": False}
         sealed = None
         try:
@@ -113,7 +129,9 @@ def _tape_lines(rows: list[dict[str, Any]], seen: list[PhotoSeen]) -> Iterator[s
         if one.fault and not (whole and one.texts):
             yield f"{one.name}: {one.fault}"
     for row in rows:
-        if row["accepted"]:
+        if row.get("kind") == "protocol":
+            yield from coded_lines(row)
+        elif row["accepted"]:
             yield f"tape {row['tape']}: proved: precinct {row['precinct']}, device {row['device']}"
         else:
             yield f"tape {row['tape']}: refused, {row['reason']}: {row['detail']}"
@@ -123,6 +141,6 @@ def _tape_lines(rows: list[dict[str, Any]], seen: list[PhotoSeen]) -> Iterator[s
         yield from row.get("words", ())
         for package in row.get("packages", ()):
             if package["same"]:
-                yield f"{package['name']}: says the same as the tape"
+                yield f"{package['name']}: says the same"
             for difference in package["differences"]:
                 yield f"{package['name']}: differs: {difference}"

@@ -36,10 +36,12 @@ from firmware_sim.trust import TrustStore
 from hardware.tape_code import qr_version
 
 PREFIX = "BBT1"
+#: Of the codes on a printed protocol (`tally.protocol.codes`), in the same form of texts.
+PROTOCOL_PREFIX = "BBP1"
 MAX_CODES = 99
 MAX_CERTIFICATES = 4
 _BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
-_TEXT = re.compile(r"BBT1/([1-9][0-9]?)/([1-9][0-9]?)/([0-9A-F]{8})/([0-9A-Z $%*+\-./:]+)")
+_TEXT = re.compile(r"(?:BBT1|BBP1)/([1-9][0-9]?)/([1-9][0-9]?)/([0-9A-F]{8})/([0-9A-Z $%*+\-./:]+)")
 
 
 class CodeTextError(FirmwareError):
@@ -142,7 +144,7 @@ def check_seal(sealed: SealedSummary, trust: TrustStore, *, at: datetime) -> Dev
 # --- texts ------------------------------------------------------------------------------
 
 
-def split(data: bytes, largest_version: int) -> tuple[str, ...]:
+def split(data: bytes, largest_version: int, prefix: str = PREFIX) -> tuple[str, ...]:
     """The texts of a seal: as few codes as fit QR versions up to `largest_version`.
 
     The codes are of one length, so one size on paper.
@@ -156,7 +158,7 @@ def split(data: bytes, largest_version: int) -> tuple[str, ...]:
         size += size % 2  # two bytes are three characters: no odd byte but the last
         parts = [data[at : at + size] for at in range(0, len(data), size)]
         texts = tuple(
-            f"{PREFIX}/{place}/{len(parts)}/{name}/{base45(part)}"
+            f"{prefix}/{place}/{len(parts)}/{name}/{base45(part)}"
             for place, part in enumerate(parts, start=1)
         )
         if qr_version(max(map(len, texts))) <= largest_version:
@@ -165,11 +167,11 @@ def split(data: bytes, largest_version: int) -> tuple[str, ...]:
 
 
 def is_code_text(text: str) -> bool:
-    """Is this one code of a tape?"""
+    """Is this one code of a tape, or of a protocol?"""
     return _TEXT.fullmatch(text) is not None
 
 
-def join(texts: Iterable[str]) -> bytes:
+def join(texts: Iterable[str], prefix: str = PREFIX) -> bytes:
     """The seal of these texts, in any order, repeated or not.
 
     Raises:
@@ -180,7 +182,7 @@ def join(texts: Iterable[str]) -> bytes:
     counts: dict[str, int] = {}
     for text in texts:
         match = _TEXT.fullmatch(text)
-        if match is None:
+        if match is None or not text.startswith(prefix):
             continue
         place, count, name, body = int(match[1]), int(match[2]), match[3], match[4]
         if place > count or counts.setdefault(name, count) != count:

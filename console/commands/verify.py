@@ -18,7 +18,9 @@ from console.intake import (
     trust_store,
 )
 from console.verify_inclusion import verify_inclusion
+from console.verify_protocols import ProtocolRules, apart, protocol_line, protocol_rows
 from console.verify_tapes import verify_tapes
+from election.commissions import Commissions, load_commissions
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.errors import FirmwareError, SignatureError
@@ -56,11 +58,18 @@ With --inclusion PROOF it proves, offline, that the one file given (a signed pro
 is in the public log of the election; with --consistency also that the log still holds it, or that
 it was rewritten.
 
+Signed protocols of precincts (`ballotbench protocol`) are taken among the packages, or as
+photographs of their printed codes: every member's signature, the quorum (of --commissions, else 5),
+and with --election every control ratio and the steps of the count that were skipped.
+
 With --log an event log that was exported (log/eel.json of a package) is checked alone.
 
 Example: ballotbench verify out/p1.zip out/p2.zip --trust keys --election election.json
 
 Example: ballotbench verify --photo a.jpg b.jpg p1.zip --trust keys --election election.json
+
+Example: ballotbench verify p1.protocol.zip --trust keys --election election.json
+--commissions commissions.json
 
 Example: ballotbench verify --inclusion p1.proof.json p1.protocol.zip --trust keys
 """
@@ -97,6 +106,9 @@ def verify(
         Path | None, typer.Option(help="Election definition: check the content too.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile, if not the election's.")] = None,
+    commissions: Annotated[
+        Path | None, typer.Option(help="The tree of commissions: whose quorum a protocol needs.")
+    ] = None,
     at: Annotated[str | None, typer.Option(help="Check certificates as of this time.")] = None,
     require_post_quantum: RequirePostQuantum = False,
     expect: Annotated[
@@ -127,18 +139,31 @@ def verify(
                 param_hint="--require-post-quantum",
             )
         expected = expected_hash(certified, configuration)
+    protocols, packages = apart(packages or [])
+    rules_of = ProtocolRules(store, when, configuration, _tree(commissions, configuration))
     if photo:
-        verify_tapes(photo, packages or [], store, when, election, unpack_to, expected, json_output)
+        verify_tapes(
+            photo,
+            packages,
+            store,
+            when,
+            election,
+            unpack_to,
+            expected,
+            json_output,
+            rules_of,
+            protocols,
+        )
         return
-    paths = dict(read_files(packages or [])[0])
-    if bool(packages) == bool(log):
+    paths = dict(read_files(packages)[0])
+    if bool(packages or protocols) == bool(log):
         raise typer.BadParameter(
             "give packages, or exported logs with --log", param_hint="PACKAGES"
         )
     rows: list[dict[str, Any]]
     if log:
         rows = [_log_row(path, store, when, expected) for path in log]
-    elif packages is None:
+    elif not packages:
         rows = []
     elif configuration is None:
         rows = _origins(packages, store, when)
@@ -166,17 +191,32 @@ def verify(
             row["findings"] = ["which software it ran is told by its log: give --election too"]
         elif row["accepted"] and row["name"] in paths and "state" not in row:
             _add_software(row, paths[row["name"]], certified, configuration)
-    bad = sum(not row["accepted"] for row in rows)
+    forms = protocol_rows(protocols, rules_of)
+    both = [*rows, *forms]
+    bad = sum(not row["accepted"] for row in both)
     if json_output:
-        counts = {"accepted": len(rows) - bad, "refused": bad}
-        emit_json({"packages": rows, **counts, "not_checked": list(store.not_checked)})
+        document = {"packages": rows, "accepted": len(both) - bad, "refused": bad}
+        document |= {"not_checked": list(store.not_checked)}
+        emit_json(document | ({"protocols": forms} if protocols else {}))
     else:
-        for row in rows:
-            for line in (_line(row), *(f"  {each}" for each in row.get("findings", ()))):
+        said = [(_line(row), row) for row in rows] + [(protocol_line(row), row) for row in forms]
+        for words, row in said:
+            more = (*row.get("findings", ()), *row.get("notes", ()))
+            for line in (words, *(f"  {each}" for each in more)):
                 stdout.print(line, markup=False, highlight=False, soft_wrap=True)
-    found = any(row.get("findings") for row in rows)
+    found = any(row.get("findings") for row in both)
     if bad or found:
         raise typer.Exit(1)
+
+
+def _tree(
+    commissions: Path | None, configuration: tuple[Election, Profile] | None
+) -> Commissions | None:
+    if commissions is None:
+        return None
+    if configuration is None:
+        raise typer.BadParameter("needs --election", param_hint="--commissions")
+    return load_commissions(commissions, configuration[0])
 
 
 def _log_row(path: Path, store: TrustStore, at: datetime, expected: str | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from console.errors import ConsoleError
 from console.intake import election_and_rules, moment
 from console.officers import PinFileOption, TokenPinFileOption, present, token_pin
 from console.protocol.people import members_of
+from console.protocol.printing import print_pdf
 from console.protocol.sources import (
     AtOption,
     HandOption,
@@ -45,6 +46,7 @@ def add_to(app: typer.Typer) -> None:
         ("draw-up", draw_up),
         ("sign", sign),
         ("check", check),
+        ("print", print_pdf),
     ):
         app.command(name)(command)
 

@@ -164,23 +164,47 @@ def verify_protocol(
         ProtocolError: fewer than `quorum` members.
         SignatureError: a signature that is not good, or not of a member of this commission.
     """
+    return verify_signatures(
+        sealed.sums,
+        sealed.signatures,
+        sealed.form.precinct_id,
+        trust,
+        at=at,
+        quorum=quorum,
+        where=sealed.name,
+    )
+
+
+def verify_signatures(
+    sums: bytes,
+    signatures: Mapping[str, bytes],
+    precinct: str,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    quorum: int,
+    where: str,
+) -> tuple[DeviceIdentity, ...]:
+    """`verify_protocol` on the parts of a protocol, from a file or from printed codes.
+
+    Args:
+        signatures: each member's CMS over `sums`; `where` is what messages call them.
+    """
     signed = []
-    for member, cms in sorted(sealed.signatures.items()):
+    for member, cms in sorted(signatures.items()):
         try:
-            identity = trust.verify(sealed.sums, cms, at=at, purposes=(Purpose.MEMBER,))
+            identity = trust.verify(sums, cms, at=at, purposes=(Purpose.MEMBER,))
         except SignatureError as error:
             raise SignatureError(error.fault, f"signature of {member}: {error.detail}") from error
-        if (identity.device_id, identity.precinct_id) != (member, sealed.form.precinct_id):
+        if (identity.device_id, identity.precinct_id) != (member, precinct):
             raise SignatureError(
                 SignatureFault.UNTRUSTED,
                 f"the signature under {member} is by {identity.device_id} of "
-                f"{identity.precinct_id}, the protocol is of {sealed.form.precinct_id}",
+                f"{identity.precinct_id}, the protocol is of {precinct}",
             )
         signed.append(identity)
     if len(signed) < quorum:
-        raise ProtocolError(
-            f"{sealed.name}: {len(signed)} of {quorum} members have signed: no quorum"
-        )
+        raise ProtocolError(f"{where}: {len(signed)} of {quorum} members have signed: no quorum")
     return tuple(signed)
 
 
