@@ -128,6 +128,8 @@ def verify(
         raise typer.BadParameter("goes with --inclusion", param_hint="--consistency")
     if unpack_to is not None and not photo:
         raise typer.BadParameter("goes with --photo", param_hint="--unpack")
+    if profile is not None and election is None:
+        raise typer.BadParameter("goes with --election", param_hint="--profile")
     if photo and log:
         raise typer.BadParameter("give it or --log, not both", param_hint="--photo")
     certified = None if expect is None else certified_value(expect, _content(expect))

@@ -20,10 +20,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from firmware_sim.pollbook.book import REGION, Book
 from firmware_sim.pollbook.duplicates import Ground, find_duplicates
@@ -90,6 +91,18 @@ class Certified:
     number: str
 
 
+_TYPES: Mapping[str, type] = MappingProxyType({"str": str, "int": int, "bool": bool})
+_Row = TypeVar("_Row", Use, Listed, Certified)
+
+
+def _typed(kind: type[_Row], row: Any) -> _Row:
+    """A fact of its file's row. Raises TypeError: another number or kind of fields."""
+    made = kind(*row)
+    if any(type(getattr(made, f.name)) is not _TYPES[str(f.type)] for f in fields(kind)):
+        raise TypeError
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What one or more books say, for one election (its hash)."""
@@ -130,16 +143,18 @@ class Facts:
             value = json.loads(data)
             if value["format"] not in (FORMAT, _FORMER):
                 raise ValueError
+            places = [(b, p) for b, p in value["books"]]
+            if not all(type(text) is str for pair in places for text in pair):
+                raise TypeError
             facts = cls(
-                value["election"],
-                frozenset((str(b), str(p)) for b, p in value["books"]),
-                frozenset(Use(*row) for row in value["uses"]),
-                frozenset(Listed(*row) for row in value["listed"]),
-                frozenset(Certified(*row) for row in value["certified"]),
+                str(value["election"]),
+                frozenset(places),
+                frozenset(_typed(Use, row) for row in value["uses"]),
+                frozenset(_typed(Listed, row) for row in value["listed"]),
+                frozenset(_typed(Certified, row) for row in value["certified"]),
             )
             for use in facts.uses:
                 date.fromisoformat(use.birth_date)
-            sorted(facts.uses), sorted(facts.listed), sorted(facts.certified)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BookError(f"{where}: is not a file of pollbook facts") from error
         return facts

@@ -217,6 +217,22 @@ def test_a_voter_at_two_copies_of_one_book_is_found(tmp_path: Path, later: timed
     assert findings(merge(Facts.from_json(json.dumps(f.to_json()).encode(), "f") for f in made))
 
 
+@pytest.mark.parametrize("kind", ["uses", "listed", "certified", "books"])
+@pytest.mark.parametrize("wrong", [None, True, 7, 1.5, "", [], {}])
+def test_facts_with_a_field_of_another_kind_are_refused(
+    day: list[Facts], kind: str, wrong: object
+) -> None:
+    """They went in alone, and ended in a traceback beside another book's."""
+    fine = merge(day).to_json()
+    for place, field in enumerate(fine[kind][0]):
+        if type(field) is type(wrong):
+            continue
+        changed = json.loads(json.dumps(fine))
+        changed[kind][0][place] = wrong
+        with pytest.raises(BookError, match="is not a file of pollbook facts"):
+            Facts.from_json(json.dumps(changed).encode(), "x.json")
+
+
 def test_facts_of_the_former_form_are_read(tmp_path: Path) -> None:
     with book(tmp_path / "one", people(3)) as desk:
         check_in(desk, visit(person(1)))

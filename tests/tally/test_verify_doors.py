@@ -96,6 +96,21 @@ def test_a_certified_build_is_compared_by_the_elections_configuration(
     assert "--election" in day.verify(*what, code=1)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("P", "--profile", "kz-majilis"),
+        ("P", "--unpack", "u"),
+        ("P", "--log", "L"),
+        ("--photo", "C", "--log", "L"),
+        (),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(day: Day, options: tuple[str, ...]) -> None:
+    names = {"P": day / "p.zip", "L": day / "eel.json", "C": day / "codes.txt"}
+    day.verify(*(names.get(each, each) for each in options), code=2)
+
+
 # --- second signatures and revocation ------------------------------------------------------
 
 
