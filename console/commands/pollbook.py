@@ -22,7 +22,7 @@ from console.files import (
 from console.officers import PinFileOption
 from console.pollbook import lock_command, reports, requests
 from console.pollbook.certificate_picture import certificate_picture
-from console.pollbook.locking import Opener, PeopleKeys, new_lock, unlocked
+from console.pollbook.locking import Opener, PeopleKeys, SignedBy, new_lock, signer, unlocked
 from console.pollbook.options import (
     AsJson,
     At,
@@ -53,7 +53,6 @@ from firmware_sim.pollbook.sums import control_sums
 from firmware_sim.pollbook.synth import synthesize
 from firmware_sim.pollbook.vault import read_header
 from firmware_sim.pollbook.voters import read_list, write_list
-from firmware_sim.trust import DeviceSigner
 
 app = typer.Typer(help="Keep a voter list and check voters in.", no_args_is_help=True)
 app.add_typer(requests.app, name="request")
@@ -185,6 +184,7 @@ def certificate(
         Path | None, typer.Option(help="Its code to print, for a barcode reader (PNG).")
     ] = None,
     officer: Opener = None,
+    signed_by: SignedBy = None,
     pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
@@ -197,16 +197,16 @@ def certificate(
     check_free(out, "--out")
     if code is not None:
         check_free(code, "--code")
-    signer = DeviceSigner.load(keys, device)
-    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
+    key, here = signer(keys, device, signed_by=signed_by, officer=officer, pin_file=pin_file)
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file, here=here)
     with Book.open(book, unlock) as opened:
-        if signer.identity.precinct_id != opened.setup.precinct:
+        if key.identity.precinct_id != opened.setup.precinct:
             raise typer.BadParameter(
-                f"{device} signs for {signer.identity.precinct_id}, the list is that of "
+                f"{device} signs for {key.identity.precinct_id}, the list is that of "
                 f"{opened.setup.precinct}",
                 param_hint="--device",
             )
-        data = opened.issue_certificate(checked_iin(typed_line(iin)), signer.sign, at=moment_of(at))
+        data = opened.issue_certificate(checked_iin(typed_line(iin)), key.sign, at=moment_of(at))
     replace_private(out, data.decode())
     if code is not None:
         replace_private_bytes(code, certificate_picture(data))
@@ -353,6 +353,7 @@ def close(
     keys: Keys,
     device: Device,
     officer: Opener = None,
+    signed_by: SignedBy = None,
     pin_file: PinFileOption = None,
     at: At = None,
     as_json: AsJson = False,
@@ -365,15 +366,15 @@ def close(
     # Before anything is closed or issued, whose proof could then not be written.
     for path in (out, closing.signature_path(out)):
         check_free(path, "--out")
-    signer = DeviceSigner.load(keys, device)
-    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file)
+    key, here = signer(keys, device, signed_by=signed_by, officer=officer, pin_file=pin_file)
+    unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file, here=here)
     with Book.open(book, unlock) as opened:
-        if signer.identity.precinct_id != opened.setup.precinct:
+        if key.identity.precinct_id != opened.setup.precinct:
             raise typer.BadParameter(
-                f"{device} signs for {signer.identity.precinct_id}, not {opened.setup.precinct}",
+                f"{device} signs for {key.identity.precinct_id}, not {opened.setup.precinct}",
                 param_hint="--device",
             )
-        sheet = closing.close_book(opened, signer.sign, at=moment_of(at))
+        sheet = closing.close_book(opened, key.sign, at=moment_of(at))
         sums = control_sums(opened)
     replace_bytes(closing.signature_path(out), sheet.signature)
     replace_bytes(out, sheet.content)

@@ -10,7 +10,7 @@ import typer
 
 from console.files import replace_private
 from console.officers import PinFileOption
-from console.pollbook.locking import Opener, PeopleKeys, unlocked
+from console.pollbook.locking import Opener, PeopleKeys, SignedBy, signer, unlocked
 from console.pollbook.options import (
     AsJson,
     At,
@@ -31,7 +31,6 @@ from firmware_sim.pollbook.book import Book
 from firmware_sim.pollbook.iin import checked_iin
 from firmware_sim.pollbook.signing import sign_document
 from firmware_sim.pollbook.voters import FIELDS
-from firmware_sim.trust import DeviceSigner
 
 app = typer.Typer(help="Signed requests to change the list.", no_args_is_help=True)
 
@@ -52,6 +51,8 @@ def request_sign(
     birth_date: Annotated[str, typer.Option(help="YYYY-MM-DD.")] = "",
     line: Annotated[int | None, typer.Option(help="exclude: this line of several.")] = None,
     new_iin: Annotated[str | None, typer.Option(help="correct: the right number.")] = None,
+    signed_by: SignedBy = None,
+    pin_file: PinFileOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a signed request: move, correct, include or exclude.
@@ -61,7 +62,7 @@ def request_sign(
     --birth-date 1979-10-28 --ground "registered at a new address" --keys keys --device region-1
     """
     number = checked_iin(typed_line(iin))
-    signer = DeviceSigner.load(keys, device)
+    key, _ = signer(keys, device, signed_by=signed_by, officer=None, pin_file=pin_file)
     voter = {} if line is None else {"number": str(line)}
     if kind is not papers.RequestKind.EXCLUDE:
         texts = (new_iin or number, family_name, given_name, patronymic, birth_date, precinct)
@@ -69,7 +70,7 @@ def request_sign(
     asked = papers.Request(
         secrets.token_hex(16), load_election(election).hash, kind, number, precinct, voter, ground
     )
-    replace_private(out, sign_document(asked.to_json(), signer.sign).decode())
+    replace_private(out, sign_document(asked.to_json(), key.sign).decode())
     value = {"request": str(out), "request_id": asked.request_id}
     say(as_json, value, f"Request to {kind} signed by {device}: {out}")
 

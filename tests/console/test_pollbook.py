@@ -374,6 +374,44 @@ def test_where_people_are_registered_they_prove_who_they_are(desk: Desk, tmp_pat
     assert "--keys" in desk.pollbook("report", book, "--officer", "m-1", code=2)
 
 
+def test_where_people_are_registered_their_pins_sign(desk: Desk, tmp_path: Path) -> None:
+    """Keys made under a register are sealed to its officials: no close sheet could be signed."""
+    keys, pins = tmp_path / "keys", tmp_path / "pins"
+    desk.ok("keys", "init", keys, "--name", "Test")
+    pins.write_text("m-1 48151623\nc-1 90210555\nt-1 31415926\n", encoding="utf-8")
+    for name, role in (("m-1", "member"), ("c-1", "chair"), ("t-1", "technician")):
+        desk.ok("keys", "people", "add", keys, name, "--role", role, "--pin-file", pins)
+    for device, place in (("reg-1", "region"), ("pb-1", "P-101")):
+        desk.ok("keys", "issue", keys, device, "--precinct", place, "--for", "pollbook")
+    own, theirs = tmp_path / "own.book", tmp_path / "theirs.book"
+    made = ("--precinct", "P-101", "--registrar", "reg-1", "--at", BEFORE)
+    desk.pollbook("import", ELECTION, desk.list, theirs, *made, "--keys", keys)
+    desk.pollbook("import", ELECTION, desk.list, own, *made)
+    chair = ("--officer", "c-1", "--pin-file", pins)
+    voter = desk.of("101")[4]
+    gone = (
+        "request", "sign", ELECTION, tmp_path / "r.json", "--kind", "exclude", "--iin",
+        desk.of("101")[6]["iin"], "--ground", "left the country", "--keys", keys,
+        "--device", "reg-1",
+    )  # fmt: skip
+    assert "--signed-by" in desk.pollbook(*gone, code=2)
+    technician = ("--signed-by", "t-1", "--pin-file", pins)
+    assert "none of them is here" in desk.pollbook(*gone, *technician, code=1)
+    desk.pollbook(*gone, "--signed-by", "m-1", "--pin-file", pins)
+    applied = ("request", "apply", theirs, tmp_path / "r.json", "--keys", keys, "--at", BEFORE)
+    assert desk.pollbook(*applied, *chair)[0]["status"] == "excluded"
+    sign = ("--keys", keys, "--device", "pb-1")
+    certificate = ("--iin", voter["iin"], "--out", tmp_path / "ac.json", "--at", BEFORE, *sign)
+    desk.pollbook("certificate", theirs, *certificate, *chair)
+    close = ("--out", tmp_path / "pb.json", "--at", MORNING, *sign)
+    assert desk.pollbook("close", theirs, *close, *chair)["voters"]["absentee_out"] == 1
+    # A book with a PIN of its own is opened by that, and its sheet signed by an official.
+    pins.write_text(pins.read_text() + f"desk {PIN}\n", encoding="utf-8")
+    assert "--signed-by" in desk.pollbook("close", own, *close, code=2)
+    sums = desk.pollbook("close", own, *close, "--signed-by", "c-1", "--pin-file", pins)
+    assert sums["precinct"] == "P-101"
+
+
 def test_a_wrong_pin_is_refused_and_a_former_books_pin_is_given_by_lock(
     desk: Desk, tmp_path: Path
 ) -> None:
