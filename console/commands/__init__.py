@@ -29,4 +29,5 @@ COMMANDS: tuple[str, ...] = (
     "reconcile",
     "export",
     "import",
+    "forensics",
 )
