@@ -16,7 +16,7 @@ from escpos.printer import Dummy
 from PIL import Image
 
 from hardware.printer_status import PrinterError, PrinterStatus, StatusLine
-from hardware.stream import SerialStream
+from hardware.stream import ReopenedStream
 from hardware.tape_format import DOTS_PER_MM, TAPE_80, TapeFormat
 from hardware.tape_image import code_picture, lines_image
 
@@ -127,7 +127,7 @@ def open_printer(target: str, paper: TapeFormat = TAPE_80) -> ReceiptPrinter:
     """
     if "://" in target or target.lower().startswith("usb:") or _is_port(target.partition("?")[0]):
         port, answers = _answering(target)
-        stream = SerialStream(port, baudrate=PRINTER_BAUD)
+        stream = ReopenedStream(port, baudrate=PRINTER_BAUD)
         line = StatusLine(stream, stream.url) if answers else None
         return ReceiptPrinter(stream, paper, line=line)
     return ReceiptPrinter(_FileSink(Path(target)), paper)

@@ -145,3 +145,47 @@ class SerialStream:
         return LinkError(
             f"the link to {self.url} broke: {error}. Check the cable and that the machine is on"
         )
+
+
+class ReopenedStream:
+    """A port that broke is opened anew by its next use; the break itself is an error, once.
+
+    For machines whose whole job is begun again after an error, as a tape is.
+    """
+
+    def __init__(self, port: str, *, baudrate: int = DEFAULT_BAUD) -> None:
+        """Open the port, as `SerialStream`.
+
+        Raises:
+            LinkError: it cannot be opened.
+        """
+        self._port, self._speed = port, baudrate
+        self._stream: SerialStream | None = SerialStream(port, baudrate=baudrate)
+        self.baudrate, self.url = self._stream.baudrate, self._stream.url
+
+    def write(self, data: bytes) -> None:
+        """See `ByteStream.write`."""
+        try:
+            self._opened().write(data)
+        except LinkError:
+            self.close()
+            raise
+
+    def read(self, timeout_s: float) -> bytes:
+        """See `ByteStream.read`."""
+        try:
+            return self._opened().read(timeout_s)
+        except LinkError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """See `ByteStream.close`."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _opened(self) -> SerialStream:
+        if self._stream is None:
+            self._stream = SerialStream(self._port, baudrate=self._speed)
+        return self._stream

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -132,13 +134,39 @@ def test_the_end_of_the_roll_is_seen_coming(started: Callable[..., PeerProcess])
         printer.cut()
 
 
-def test_a_killed_and_an_unplugged_printer_are_told(started: Callable[..., PeerProcess]) -> None:
+def test_a_killed_printer_is_told(started: Callable[..., PeerProcess]) -> None:
     with started() as machine:
         printer = open_printer(machine.url)
         printer.print_lines(LINES)
         machine.kill()
         with pytest.raises(HardwareError):
             printer.cut()
+
+
+@pytest.mark.parametrize("kind", ["pty", "socket"])
+def test_a_cable_that_is_pulled_is_told_and_its_port_found_again(
+    started: Callable[..., PeerProcess], tmp_path: Path, kind: str
+) -> None:
+    """In the middle of a tape; the same printer object prints the whole when it is back."""
+    with started(listen="pty" if kind == "pty" else "socket://127.0.0.1:0") as machine:
+        printer = open_printer(machine.url)
+        printer.print_lines(LINES[:3])
+        machine.do("unplug", for_s=1.0)
+        with pytest.raises(HardwareError):
+            printer.print_lines(LINES)
+        with pytest.raises(HardwareError):
+            printer.status()
+        for _ in range(100):
+            with suppress(HardwareError):
+                printer.print_lines(LINES)
+                printer.cut()
+                break
+            time.sleep(0.05)
+        printer.close()
+    tape = ink(tmp_path / "tapes" / "tape-0001.png")
+    wanted = ~np.asarray(lines_image(LINES), dtype=bool)
+    tops = range(len(tape) - len(wanted) + 1)
+    assert any((tape[top : top + len(wanted)] == wanted).all() for top in tops)
 
 
 def test_a_printer_that_never_answers_is_refused_and_may_be_said_to_be_one_way(
