@@ -27,6 +27,7 @@ from election.profile import load_profile
 from firmware_sim.device import DeviceSetup, PrecinctDevice
 from firmware_sim.device_keys import load_signer
 from firmware_sim.errors import FirmwareError
+from firmware_sim.eventlog import Detail
 from firmware_sim.journal import Journal
 from firmware_sim.people import OpenSlot, PeopleError, PeopleRegister
 from firmware_sim.reading import ScannerSheetReader, SheetReaderLike
@@ -120,6 +121,11 @@ def note_refused_pin(path: Path, second: Path | None, left: int) -> None:
     with suppress(FirmwareError), Journal(path, second) as journal:
         state = journal.state().get("state", DeviceState.UNCONFIGURED)
         if state not in (DeviceState.UNCONFIGURED, DeviceState.SEALED):
+            if journal.renewed is not None:
+                # Opening it did that: it is told now, or never.
+                stderr.print(f"Storage written anew: {journal.renewed}", markup=False)
+                detail: Detail = {"medium": journal.renewed, "by": "device"}
+                journal.log("storage_renewed", detail, at=datetime.now(UTC))
             journal.log("pin_refused", {"left": left, "by": "device"}, at=datetime.now(UTC))
 
 

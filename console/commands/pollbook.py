@@ -306,6 +306,7 @@ def check_in(
                 emit_json({"refusal": str(refused.refusal), "why": str(refused)})
             raise
     value = {
+        "precinct": opened.setup.precinct,
         "line": issued.entry,
         "channel": issued.channel,
         "second_factor": issued.method,
@@ -314,7 +315,8 @@ def check_in(
         "warnings": list(issued.warnings),
         "seed": used_seed,
     }
-    text = f"{issued.name}: hand out {', '.join(issued.styles)} (line {issued.entry or 'none'})."
+    place = f"{opened.setup.precinct}, line {issued.entry or 'none'}"
+    text = f"{issued.name}: hand out {', '.join(issued.styles)} ({place})."
     text += "" if issued.online else " Offline: not compared with other precincts yet."
     say(as_json, value, "\n".join([text, *issued.warnings]))
 

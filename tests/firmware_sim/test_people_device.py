@@ -186,6 +186,20 @@ def test_refused_pins_are_in_the_log_without_a_name(station: Station) -> None:
     assert station.works("self-test", "secretary-1") == "self_tested"
 
 
+def test_a_medium_written_anew_is_in_the_log_though_the_pin_was_wrong(station: Station) -> None:
+    station.register()
+    second = ("--second-journal", str(station.folder / "second.sqlite"))
+    (station.folder / "wrong").write_text("chair-1 not-this-1\n")
+    pins = ("--officer", "chair-1", "--pin-file")
+    made = station.result("configure", *second, *pins, str(station.folder / "pins"))
+    assert made.exit_code == 0
+    (station.folder / "second.sqlite").unlink()
+    wrong = station.result("self-test", *second, *pins, str(station.folder / "wrong"))
+    assert isinstance(wrong.exception, PeopleError)
+    assert (station.folder / "second.sqlite").exists()
+    assert station.events()[-2:] == ["storage_renewed", "pin_refused"]
+
+
 def test_a_refused_pin_makes_no_journal(station: Station) -> None:
     station.register()
     (station.folder / "wrong").write_text("chair-1 not-this-1\n")
