@@ -26,9 +26,17 @@ from console.device_bench import (
 from console.device_sensors import ClockOption, UpsOption
 from console.device_tape import TapeWidth, paper_of
 from console.device_target import check_distinct, check_target, write_package
-from console.device_words import describe, described, finding_words, issued_papers, lines_of
+from console.device_words import (
+    ISSUED_HELP,
+    describe,
+    described,
+    finding_words,
+    issued_papers,
+    lines_of,
+)
 from console.errors import ConsoleError
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
+from console.places import PrecinctOption, place_given
 from console.polling_day import take_sheets
 from console.stopwatch import Stopwatch
 from firmware_sim.checks import Check
@@ -39,9 +47,7 @@ from firmware_sim.package import to_json_bytes
 from firmware_sim.roles import Person
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Issued = Annotated[
-    list[str] | None, typer.Option(help="Papers handed out, STYLE=N; once for each style.")
-]
+Issued = Annotated[list[str] | None, typer.Option(help=ISSUED_HELP)]
 People = Sequence[Person]
 
 _LINE = (
@@ -336,7 +342,7 @@ def _told(issued: list[str] | None) -> dict[str, int] | None:
 
 def _shared(
     election: Annotated[Path, typer.Argument(help="Election definition (JSON).")],
-    precinct: Annotated[str, typer.Option(help="Precinct the device serves.")],
+    precinct: PrecinctOption,
     journal: Annotated[Path, typer.Option(help="The device's journal.")],
     keys: Annotated[Path, typer.Option(help="Directory made by `ballotbench keys`.")],
     device_id: Annotated[str, typer.Option("--device", help="Device id, as issued.")],
@@ -362,7 +368,8 @@ def _shared(
     """Options of every step, in the order of `DeviceOptions`."""
     given: dict[str, Any] = dict(locals())
     paper_of(tape_width)
-    return DeviceOptions(**{**given, "officers": tuple(officers or ())})
+    place = place_given(precinct)
+    return DeviceOptions(**{**given, "precinct": place, "officers": tuple(officers or ())})
 
 
 def _command(step: Callable[..., object]) -> Callable[..., None]:

@@ -16,6 +16,7 @@ from console.device_bench import DeviceOptions
 from console.errors import ConsoleError
 from console.files import check_free
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
+from console.places import PrecinctOption, place_given
 from firmware_sim.journal import Journal
 from firmware_sim.ledger import Ledger
 from firmware_sim.people import PeopleRegister
@@ -39,7 +40,7 @@ def paper_of(width: str) -> TapeFormat:
 def tape(
     election: Annotated[Path, typer.Argument(help="Election definition (JSON).")],
     journal: Annotated[Path, typer.Option(help="The device's journal, polls closed.")],
-    precinct: Annotated[str, typer.Option(help="Precinct the device serves.")],
+    precinct: PrecinctOption,
     keys: Annotated[Path, typer.Option(help="Directory made by `ballotbench keys`.")],
     device_id: Annotated[str, typer.Option("--device", help="Device id, as issued.")],
     png: Annotated[Path | None, typer.Option(help="Picture to write.")] = None,
@@ -65,7 +66,7 @@ def tape(
         raise typer.BadParameter("say what to write: --png or --pdf", param_hint="--png")
     options = DeviceOptions(
         election=election,
-        precinct=precinct,
+        precinct=place_given(precinct),
         journal=journal,
         keys=keys,
         device_id=device_id,

@@ -134,8 +134,11 @@ def stopped_by_hand(device: PrecinctDevice) -> Iterator[None]:
         ) from error
 
 
+ISSUED_HELP = "Papers handed out, STYLE=N (of several precincts PRECINCT/STYLE=N); once for each."
+
+
 def issued_papers(values: Sequence[str]) -> dict[str, int]:
-    """Papers handed out by ballot style, from `--issued STYLE=N`.
+    """Papers handed out by ballot style (`election.places.paper_key`), from `--issued STYLE=N`.
 
     Raises:
         BadParameter: another form, a style twice, or a figure that no precinct has.

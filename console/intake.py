@@ -13,6 +13,7 @@ import typer
 from console.common import progress, stderr
 from election.definition import load_election
 from election.model import Election
+from election.places import say_place
 from election.profile import Profile, load_profile
 from firmware_sim.errors import PackageError
 from firmware_sim.package import MAX_PACKAGE_BYTES
@@ -154,8 +155,9 @@ def show_joined(verification: Verification) -> None:
     for package in verification.accepted:
         for part in package.joined:
             stderr.print(
-                f"Precinct {package.precinct_id}: {part.sheets} sheets of replaced device "
-                f"{part.device_id} ({part.name}) are counted with {package.name}",
+                f"Precinct {say_place(package.place or package.precinct_id)}: {part.sheets} sheets "
+                f"of replaced device {part.device_id} ({part.name}) are counted with "
+                f"{package.name}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,

@@ -76,17 +76,21 @@ class IntakeRegister(BaseModel):
     def save(self, path: Path, accepted: Iterable[VerifiedPackage], now: datetime) -> None:
         """Write the register with what was accepted, in one step."""
         known = {entry.digest for entry in self.packages}
+        # A package of several precincts is one entry; what joined it stands with its first.
+        files: dict[str, VerifiedPackage] = {}
+        for package in accepted:
+            files.setdefault(package.digest, package)
         fresh = [
             Entry(
                 name=package.name,
                 digest=package.digest,
-                precinct=package.precinct_id,
+                precinct=package.place or package.precinct_id,
                 device=package.device_id,
                 export_number=package.export_number,
                 ids=tuple(sorted(PackageRegister().add(package).package_ids)),
                 taken_in=now.astimezone(UTC).isoformat(timespec="seconds"),
             )
-            for package in accepted
+            for package in files.values()
             if package.digest not in known
         ]
         whole = self.model_copy(update={"packages": (*self.packages, *fresh)})

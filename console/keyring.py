@@ -9,6 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 
 from console.errors import ConsoleError
+from election.places import say_place
 from firmware_sim import trust
 from firmware_sim.keyfiles import CaPaths, authority_paths, region_paths
 
@@ -91,7 +92,7 @@ def words(value: dict[str, Any]) -> list[str]:
         below = ", ".join(row["precincts"]) or "any precinct"
         lines.append(f"  region {row['region']} ({row['name']}): {below}, {_state(row)}")
     for row in value["devices"]:
-        parts = [row["device"], row["precinct"], _state(row)]
+        parts = [row["device"], say_place(row["precinct"]), _state(row)]
         parts += [f"region {row['region']}"] if row["region"] else []
         parts += ["key in a token"] if row["token"] else []
         parts += [f"for {row['for']}"] if row["for"] != "results" else []

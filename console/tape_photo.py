@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 
 from console.common import progress
 from election.model import WRITE_IN_PREFIX, Contest, Election, Text
+from election.places import is_one_precinct, paper_key
 from firmware_sim.signing import raw_to_der
 from firmware_sim.summary import Summary, listed_contests, listed_styles
 from firmware_sim.summary_code import SealedSummary, is_code_text
@@ -109,9 +110,13 @@ def as_json(summary: Summary, election: Election | None) -> dict[str, Any]:
     """The figures, with ids where the election is known and places where it is not."""
     styles: list[str] = [str(n) for n in range(1, len(summary.styles) + 1)]
     contests: list[Contest | None] = [None] * len(summary.contests)
+    names = [str(n) for n in range(1, len(contests) + 1)]
     if election is not None:
-        styles = [style.id for style in listed_styles(election, summary.precinct_id)]
-        contests = list(listed_contests(election, summary.precinct_id))
+        place = summary.precinct_id
+        listed = listed_contests(election, place)
+        styles = [paper_key(place, p, style.id) for p, style in listed_styles(election, place)]
+        contests = [contest for _, contest in listed]
+        names = [paper_key(place, precinct, contest.id) for precinct, contest in listed]
     return {
         **{
             field: getattr(summary, field)
@@ -124,7 +129,7 @@ def as_json(summary: Summary, election: Election | None) -> dict[str, Any]:
         ],
         "contests": [
             {
-                "id": contest.id if contest else str(number),
+                "id": name,
                 "title": contest.title if contest else None,
                 **{f: getattr(row, f) for f in row.__dataclass_fields__ if f != "votes"},
                 "votes": [
@@ -136,9 +141,7 @@ def as_json(summary: Summary, election: Election | None) -> dict[str, Any]:
                     for place, votes in enumerate(row.votes)
                 ],
             }
-            for number, (contest, row) in enumerate(
-                zip(contests, summary.contests, strict=True), start=1
-            )
+            for name, contest, row in zip(names, contests, summary.contests, strict=True)
         ],
     }
 
@@ -160,7 +163,10 @@ def in_words(summary: Summary, election: Election | None) -> list[str]:
             f"invalid {style['invalid']}, to review {style['needs_review']}"
         )
     for contest in figures["contests"]:
-        lines.append(f"  {_say(contest['title']) or 'contest ' + contest['id']}")
+        title = _say(contest["title"]) or f"contest {contest['id']}"
+        # At a place of several precincts a contest stands there once for each.
+        whose = "" if is_one_precinct(summary.precinct_id) else f"[{contest['id']}] "
+        lines.append(f"  {whose}{title}")
         lines += [
             f"    {row['votes']:>7}  {_say(row['name']) or 'option ' + row['id']}"
             for row in contest["votes"]

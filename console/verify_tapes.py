@@ -29,6 +29,7 @@ from console.verify_protocols import (
 )
 from election.definition import load_election
 from election.model import Election
+from election.places import say_place
 from firmware_sim.errors import FirmwareError
 from firmware_sim.summary import Summary
 from firmware_sim.trust import TrustStore
@@ -132,7 +133,8 @@ def _tape_lines(rows: list[dict[str, Any]], seen: list[PhotoSeen]) -> Iterator[s
         if row.get("kind") == "protocol":
             yield from coded_lines(row)
         elif row["accepted"]:
-            yield f"tape {row['tape']}: proved: precinct {row['precinct']}, device {row['device']}"
+            whose = f"precinct {say_place(row['precinct'])}, device {row['device']}"
+            yield f"tape {row['tape']}: proved: {whose}"
         else:
             yield f"tape {row['tape']}: refused, {row['reason']}: {row['detail']}"
         if row.get("reason") == TapeReason.INCOMPLETE:

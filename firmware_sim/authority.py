@@ -8,6 +8,7 @@ it (NVT-16, NVT-17).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,14 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import mldsa
+from cryptography.x509.oid import NameOID
 
+from election.places import is_one_precinct, place_of, precincts_in
 from firmware_sim.certificates import (
     PublicKey,
     Purpose,
     device_certificate,
+    further_names,
     key_hash,
     region_certificate,
     root_certificate,
@@ -46,6 +50,7 @@ from firmware_sim.keyfiles import (
     is_name,
     load_certificate,
     load_chain,
+    names_of,
     private_pem,
     region_paths,
     write_new,
@@ -196,9 +201,9 @@ def issue_device(
 ) -> DevicePaths:
     """Make a device's keys and certificates under the authority, or a region of it.
 
-    The certificate's common name is the device, its organisational unit the precinct; its
-    key may sign, nothing else. A device id may be issued again only after its former
-    certificate was revoked.
+    The certificate's common name is the device, its organisational unit the precinct (of a
+    place of several, `election.places`, all are in it); its key may sign, nothing else. A
+    device id may be issued again only after its former certificate was revoked.
 
     Args:
         passphrase: opens the keys of the authority, or of the region.
@@ -240,7 +245,8 @@ def prepare_issue(
         KeyFileError: as `issue_device`.
     """
     _check_id("device", device_id)
-    _check_id("precinct", precinct_id)
+    for each in precincts_in(precinct_id):
+        _check_id("precinct", each)
     paths = device_paths(directory, device_id)
     issuer = open_issuer(directory, region, passphrase)
     if paths.certificate.exists():
@@ -273,8 +279,17 @@ def certify_device(
     the certificate of `key`.
 
     Raises:
-        KeyFileError: the issuer may not certify for this precinct, or has expired.
+        KeyFileError: the issuer may not certify for this precinct, or has expired; or
+            other than a device of results is to have several precincts.
     """
+    try:
+        place = place_of(precincts_in(precinct_id))
+    except ValueError as error:
+        raise KeyFileError(f"{error}: name each precinct once") from error
+    if purpose is not Purpose.RESULTS and not is_one_precinct(place):
+        raise KeyFileError(
+            f"a certificate for a {purpose.value} is of one precinct: issue one for each"
+        )
     second = mldsa.MLDSA65PrivateKey.generate() if issuer.second is not None else None
     promised = None if second is None else key_hash(second.public_key())
     parts = [(issuer.first, key, promised)]
@@ -286,14 +301,14 @@ def certify_device(
             ca.issuer,
             public,
             device_id=device_id,
-            precinct_id=precinct_id,
+            precinct_id=place,
             region_id=issuer.region_id,
             purpose=purpose,
             now=now,
             valid_days=valid_days,
             post_quantum_key=promise,
         )
-        _check_scope(certificate, ca.between, precinct_id)
+        _check_scope(certificate, ca.between)
         chains.append((certificate, *ca.between))
     write_new(paths.certificate, certificate_pem(*chains[0]))
     if second is not None:
@@ -387,14 +402,14 @@ def _check_id(what: str, value: str) -> None:
         )
 
 
-def _check_scope(
-    certificate: x509.Certificate, between: tuple[x509.Certificate, ...], precinct_id: str
-) -> None:
-    for region in between:
+def _check_scope(certificate: x509.Certificate, between: tuple[x509.Certificate, ...]) -> None:
+    names = (certificate.subject, *further_names(certificate))
+    for region, name in itertools.product(between, names):
         below = region.extensions.get_extension_for_class(x509.NameConstraints).value
         allowed = [name.value.rdns for name in below.permitted_subtrees or ()]
-        if not any(certificate.subject.rdns[: len(each)] == list(each) for each in allowed):
+        if not any(name.rdns[: len(each)] == list(each) for each in allowed):
+            precinct = names_of(name).get(NameOID.ORGANIZATIONAL_UNIT_NAME)
             raise KeyFileError(
-                f"this region may not certify devices for precinct {precinct_id}: the authority "
+                f"this region may not certify devices for precinct {precinct}: the authority "
                 "gave it others (`ballotbench keys show`)"
             )

@@ -6,6 +6,9 @@
 | region | O = region, CN = its name | CA, path length 0 | certificates, lists | region |
 | device, member, log | [O,] OU = precinct, CN = id | not a CA | signatures | one of `Purpose` |
 
+A device of a polling place with several precincts (`election.places`) has the first in its subject
+and, as subject alternative names, one directory name of the same form for each further one.
+
 A region's certificate has name constraints (RFC 5280 4.2.1.10): the names below it start
 with its own O, and with one of its precincts where it was given some. A device's ECDSA
 certificate may hold the SHA-256 of its ML-DSA key: a promise of a second signature, and the
@@ -27,6 +30,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.x509.oid import NameOID
 
+from election.places import precincts_in
 from firmware_sim.errors import KeyFileError
 from firmware_sim.signing import in_lower_half
 
@@ -125,15 +129,15 @@ def device_certificate(
     valid_days: int,
     post_quantum_key: bytes | None = None,
 ) -> x509.Certificate:
-    """A device's certificate; `post_quantum_key` is the `key_hash` of its ML-DSA key."""
+    """A device's certificate, for a precinct or a place of several (`election.places`);
+    `post_quantum_key` is the `key_hash` of its ML-DSA key."""
     start, end = _within(issuer, now, valid_days)
-    names = [
-        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, precinct_id),
-        x509.NameAttribute(NameOID.COMMON_NAME, device_id),
-    ]
-    if region_id is not None:
-        names.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, region_id))
-    builder = _issued(x509.Name(names), issuer, key, start, end)
+    subject, *further = device_names(device_id, precinct_id, region_id)
+    builder = _issued(subject, issuer, key, start, end)
+    if further:
+        # Directory names, so that a region's name constraints bind them too (RFC 5280 4.2.1.10).
+        others = x509.SubjectAlternativeName([x509.DirectoryName(name) for name in further])
+        builder = builder.add_extension(others, critical=False)
     builder = builder.add_extension(
         x509.BasicConstraints(ca=False, path_length=None), critical=True
     )
@@ -143,6 +147,32 @@ def device_certificate(
         promise = x509.UnrecognizedExtension(_POST_QUANTUM_KEY, _OCTETS_32 + post_quantum_key)
         builder = builder.add_extension(promise, critical=False)
     return _sign(builder, issuer.key)
+
+
+def device_names(device_id: str, place: str, region_id: str | None) -> list[x509.Name]:
+    """A device's names, one for each precinct of its place (`election.places`), in order."""
+    region = [] if region_id is None else [x509.NameAttribute(NameOID.ORGANIZATION_NAME, region_id)]
+    device = x509.NameAttribute(NameOID.COMMON_NAME, device_id)
+    return [
+        x509.Name([*region, x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, each), device])
+        for each in precincts_in(place)
+    ]
+
+
+def further_names(certificate: x509.Certificate) -> list[x509.Name]:
+    """The names of a device for the further precincts of its polling place.
+
+    Raises:
+        ValueError: an alternative name of another kind.
+    """
+    try:
+        others = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    names = [each.value for each in others if isinstance(each, x509.DirectoryName)]
+    if len(names) != len(list(others)):
+        raise ValueError("the certificate has alternative names that are no device's")
+    return names
 
 
 def purpose_of(certificate: x509.Certificate) -> Purpose | None:

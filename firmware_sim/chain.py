@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
-from firmware_sim.certificates import REGION_USAGE, PublicKey, Purpose, key_hash
+from firmware_sim.certificates import REGION_USAGE, PublicKey, Purpose, further_names, key_hash
 from firmware_sim.errors import KeyFileError, SignatureError, SignatureFault
 from firmware_sim.keyfiles import (
     REGIONS,
@@ -236,17 +236,18 @@ def _check_device(certificate: x509.Certificate, issuer: x509.Certificate) -> No
 
 
 def _check_names(device: x509.Certificate, region: x509.Certificate) -> None:
-    """The device's name starts with one of those that the region may give."""
+    """Each of the device's names starts with one of those that the region may give."""
     allowed, excludes = _allowed_names(region)
     own = names_of(region.subject).get(NameOID.ORGANIZATION_NAME)
     names = names_of(device.subject)
-    rdns = tuple(device.subject.rdns)
-    begins = any(rdns[:length] in allowed for length in range(1, len(rdns) + 1))
-    if excludes or not begins:
-        raise ValueError(
-            f"region {own} may not certify {names.get(NameOID.COMMON_NAME)} for precinct "
-            f"{names.get(NameOID.ORGANIZATIONAL_UNIT_NAME)}"
-        )
+    for name in (device.subject, *further_names(device)):
+        rdns = tuple(name.rdns)
+        begins = any(rdns[:length] in allowed for length in range(1, len(rdns) + 1))
+        if excludes or not begins:
+            raise ValueError(
+                f"region {own} may not certify {names.get(NameOID.COMMON_NAME)} for precinct "
+                f"{names_of(name).get(NameOID.ORGANIZATIONAL_UNIT_NAME)}"
+            )
     if names.get(NameOID.ORGANIZATION_NAME) != own:
         raise ValueError("the device names another region than the one that issued it")
 

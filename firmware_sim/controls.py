@@ -14,14 +14,17 @@ from typing import Any, Literal
 from election.control_rules import evaluate, holds
 from election.model import Election
 from election.profile import ControlRatio, Profile
+from firmware_sim.place_figures import each_precinct
 
 Status = Literal["holds", "breached", "not_evaluable"]
 
 
 @dataclass(frozen=True, slots=True)
 class RatioOnTape:
-    """One ratio on one kind of paper: its title by language, `sums` as "12 = 12"."""
+    """One ratio on one kind of paper of one precinct: its title by language, `sums` as
+    "12 = 12"."""
 
+    precinct: str
     style: str
     title: Mapping[str, str]
     sums: str
@@ -31,10 +34,12 @@ class RatioOnTape:
 def ratios_of(
     totals: Mapping[str, Any], protocol: Mapping[str, Any], election: Election, profile: Profile
 ) -> tuple[RatioOnTape, ...]:
-    """Every ratio of the profile that a device can check, on every ballot style, in that order."""
+    """Every ratio of the profile that a device can check, on every ballot style of each precinct,
+    in that order."""
     return tuple(
-        _on_tape(style, ratio, figures_of(style, totals, protocol, election))
-        for style in protocol["by_style"]
+        _on_tape(own["precinct_id"], style, ratio, figures_of(style, own, written, election))
+        for own, written in each_precinct(totals, protocol)
+        for style in written["by_style"]
         for ratio in profile.device_ratios
     )
 
@@ -73,13 +78,15 @@ def figures_of(
     return figures
 
 
-def _on_tape(style: str, ratio: ControlRatio, figures: Mapping[str, int | None]) -> RatioOnTape:
+def _on_tape(
+    precinct: str, style: str, ratio: ControlRatio, figures: Mapping[str, int | None]
+) -> RatioOnTape:
     left, lacks_left = evaluate(ratio.left, figures)
     right, lacks_right = evaluate(ratio.right, figures)
     sign = {"==": "=", "<=": "≤", ">=": "≥"}[ratio.relation]
     if left is None or right is None:
         lack = lacks_left or lacks_right
-        return RatioOnTape(style, ratio.title, f"? {lack}", "not_evaluable")
+        return RatioOnTape(precinct, style, ratio.title, f"? {lack}", "not_evaluable")
     kept = holds(left, ratio.relation, right)
     status: Status = "holds" if kept else "breached"
-    return RatioOnTape(style, ratio.title, f"{left} {sign} {right}", status)
+    return RatioOnTape(precinct, style, ratio.title, f"{left} {sign} {right}", status)

@@ -11,6 +11,8 @@ Rules of the count:
    counted as votes (NIST SP 1500-103), so that for every contest
    `sum(votes) + overvotes + undervotes = votes_allowed x (ballots - invalid - needs_review)`.
 4. Every printed option and write-in line is listed, with zero if nobody chose it.
+5. Records of a polling place with several precincts (`election.places`) are counted precinct by
+   precinct, each by the precinct that it names, and then summed.
 
 Sources: NVT-06, NVT-18, SEED-12; the control ratios of `election/profiles/*.toml`.
 """
@@ -21,7 +23,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from election.model import Contest, Election
+from election.places import is_one_precinct, precincts_in, say_place
 from firmware_sim.errors import CountError
+from firmware_sim.place_figures import joined_totals
 from scanner.cvr import CastVoteRecord
 from scanner.reading import ContestReading, ContestStatus
 
@@ -34,27 +38,23 @@ def count_records(
     """Count records into the content of `totals.json` (`schemas/totals.schema.json`).
 
     Only one record is held at a time; their order does not matter. Ballot styles and
-    contests listed are those of the precinct, also where nobody voted.
+    contests listed are those of the precinct, also where nobody voted. `precinct_id` may be
+    a place of several precincts.
 
     Raises:
         CountError: a record of another election, precinct or style, or one whose contests
             or options are not those of its style.
     """
-    styles = {style.id: style for style in election.precinct_styles(precinct_id)}
-    by_style = {style_id: _empty_style() for style_id in styles}
-    by_contest = {
-        contest.id: _empty_contest(contest)
-        for style_id in styles
-        for contest in election.style_contests(style_id)
-    }
-    sheets = 0
+    parts = {each: empty_totals(election, each) for each in precincts_in(precinct_id)}
     for record in records:
-        _check(election, record, precinct_id)
-        sheets += 1
-        _count_sheet(by_style[record.ballot_style_id], record)
+        precinct = _precinct_of(record, precinct_id)
+        _check(election, record, precinct)
+        totals = parts[precinct]
+        totals["sheets"] += 1
+        _count_sheet(totals["styles"][record.ballot_style_id], record)
         named = any(_names_doubt(contest) for contest in record.contests)
         for contest in record.contests:
-            row = by_contest[contest.contest_id]
+            row = totals["contests"][contest.contest_id]
             row["ballots"] += 1
             if record.needs_review and (
                 not record.valid or not named or contest.status is ContestStatus.NEEDS_REVIEW
@@ -64,14 +64,41 @@ def count_records(
                 row["invalid"] += 1
             else:
                 _count_contest(row, contest)
+    return joined_totals(precinct_id, parts)
+
+
+def empty_totals(election: Election, precinct_id: str) -> dict[str, Any]:
+    """`totals.json` of one precinct before the first sheet."""
+    styles = [style.id for style in election.precinct_styles(precinct_id)]
     return {
         "format": TOTALS_FORMAT,
         "election_hash": election.hash,
         "precinct_id": precinct_id,
-        "sheets": sheets,
-        "styles": by_style,
-        "contests": by_contest,
+        "sheets": 0,
+        "styles": {style_id: _empty_style() for style_id in styles},
+        "contests": {
+            contest.id: _empty_contest(contest)
+            for style_id in styles
+            for contest in election.style_contests(style_id)
+        },
     }
+
+
+def _precinct_of(record: CastVoteRecord, place: str) -> str:
+    """Which precinct's sheet it is; at a place of several the record itself must say so."""
+    if is_one_precinct(place):
+        return place
+    if record.precinct_id not in precincts_in(place):
+        raise CountError(
+            f"record {record.record_id}: "
+            + (
+                "names no precinct"
+                if record.precinct_id is None
+                else f"belongs to precinct {record.precinct_id}"
+            )
+            + f"; the device counts for {say_place(place)}"
+        )
+    return record.precinct_id
 
 
 def _empty_style() -> dict[str, Any]:

@@ -101,7 +101,7 @@ class PrecinctDevice:
             StateError: the journal or the key belongs to another election, precinct or device.
             MediumError: the medium is another device's, or holds more than the journal.
         """
-        style_ids = setup.check()
+        setup.check()
         self._setup = setup
         self._feeder = feeder
         self._randomness = randomness
@@ -117,7 +117,6 @@ class PrecinctDevice:
         )
         self._sheets = SheetPath(
             self._ledger,
-            style_ids=style_ids,
             feeder=feeder,
             reader=reader,
             randomness=randomness,
@@ -289,8 +288,9 @@ class PrecinctDevice:
         """
         self._ledger.journal.settled()
 
-    def spoil_held(self, style_id: str) -> SheetOutcome:
-        """Send the record under glass to the spoiled ones (`firmware_sim.dre`).
+    def spoil_held(self, paper: str) -> SheetOutcome:
+        """Send the record under glass to the spoiled ones (`firmware_sim.dre`); `paper` is
+        what it is (`election.places.paper_key`).
 
         Raises:
             StateError: the polls are not open, or no record is there.
@@ -299,7 +299,7 @@ class PrecinctDevice:
         self._ledger.watch()
         if self.state is not DeviceState.POLLS_OPEN:
             self._ledger.check_step(Action.TAKE_SHEETS, {})
-        return self._sheets.spoil(style_id)
+        return self._sheets.spoil(paper)
 
     def note(self, kind: str, detail: Detail) -> None:
         """Log what a part of the device does that moves no sheet."""

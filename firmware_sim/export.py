@@ -13,12 +13,14 @@ from types import MappingProxyType
 from typing import Any
 
 from election.model import Election
+from election.places import paper_keys, say_place
 from election.profile import Profile
 from firmware_sim import package
 from firmware_sim.counting import count_records
 from firmware_sim.errors import CountError
 from firmware_sim.eventlog import Event, to_lines, utc_text
 from firmware_sim.identity import code_hash, firmware_of, software_version
+from firmware_sim.place_figures import control_sums
 from firmware_sim.states import Mode
 from scanner.cvr import CastVoteRecord, cvr_parquet_bytes, cvr_report
 
@@ -28,8 +30,9 @@ DEVICE_FORMAT = "ballotbench-device/1"
 
 @dataclass(frozen=True, slots=True)
 class ExportFigures:
-    """What a package says beside the records. Times `polls_…` are ISO 8601 UTC texts;
-    `created` is timezone-aware; `issued` and `returned_by_style` are by ballot style;
+    """What a package says beside the records. `precinct_id` may be a place of several
+    (`election.places`). Times `polls_…` are ISO 8601 UTC texts; `created` is timezone-aware;
+    `issued` and `returned_by_style` are by ballot style (`election.places.paper_key`);
     `box_counter` is the scanner's own count of sheets in the box at the close, or, with
     `box_counter_by` (`checks.BOX_BY_HAND`, …), what people said of a dead one; `mode` what
     the day was for: a package of test mode is never counted as results."""
@@ -115,11 +118,11 @@ def manifest_of(
 
 def check_issued(election: Election, precinct_id: str, issued: Mapping[str, int]) -> None:
     """Are papers issued told of styles that the precinct hands out? Raises CountError."""
-    known = [style.id for style in election.precinct_styles(precinct_id)]
+    known = paper_keys(election, precinct_id)
     for style_id in issued:
         if style_id not in known:
             raise CountError(
-                f"papers issued of style {style_id!r}: precinct {precinct_id} hands out "
+                f"papers issued of style {style_id!r}: precinct {say_place(precinct_id)} hands out "
                 f"{', '.join(known)}"
             )
 
@@ -136,18 +139,7 @@ def protocol_of(
         "polls_closed": figures.polls_closed,
         "box_counter": figures.box_counter,
         **({"box_counter_by": figures.box_counter_by} if figures.box_counter_by else {}),
-        "registered_voters": election.precinct(figures.precinct_id).registered_voters,
-        "by_style": {
-            style_id: {
-                "issued": figures.issued.get(style_id),
-                "in_box": row["sheets"],
-                "valid": row["valid"],
-                "invalid": row["invalid"],
-                "needs_review": row["needs_review"],
-                "returned": figures.returned_by_style.get(style_id, 0),
-            }
-            for style_id, row in totals["styles"].items()
-        },
+        **control_sums(election, totals, figures.issued, figures.returned_by_style),
     }
 
 

@@ -42,7 +42,8 @@ class Intention:
     """What the device was about to have done with the held sheet under `token`.
 
     `record` is set when it was to be accepted; otherwise it was to be returned, and
-    `ground` says why and `style_id` what it was (None: it could not be read).
+    `ground` says why and `style_id` what it was (`election.places.paper_key`; None: it could
+    not be read).
     """
 
     token: str

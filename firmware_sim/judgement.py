@@ -6,7 +6,7 @@ sheet may drop into the box, `place_verdict` what a cut left behind. The device 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,23 +43,46 @@ class SheetOutcome:
 
 
 def refuse(
-    sheet: SheetInterpretation, *, precinct_id: str, style_ids: Collection[str], mode: Mode
+    sheet: SheetInterpretation, *, papers: Mapping[str, Collection[str]], mode: Mode
 ) -> SheetOutcome | None:
     """Why a sheet that could be read is not one of this device's; None where it is.
 
     Refused are sheets of the other mode (and samples, always), of another precinct, and of
-    a style that the precinct does not use (NVT-04).
+    a style that the precinct does not use (NVT-04). `papers` are the style ids of each of
+    the device's precincts. Where several of them use a style, a sheet that names no precinct
+    is nobody's.
     """
     if sheet.ballot_kind != mode.value:
         detail = f"the sheet is a {sheet.ballot_kind} ballot, the device is in {mode.value} mode"
         return SheetOutcome(OutcomeKind.REFUSED, "wrong_mode", detail)
-    if sheet.precinct_id not in (None, precinct_id):
+    if sheet.precinct_id not in (None, *papers):
         detail = f"the sheet is of precinct {sheet.precinct_id}"
+        if len(papers) > 1:
+            detail += f"; this device serves {', '.join(papers)}"
         return SheetOutcome(OutcomeKind.REFUSED, "wrong_precinct", detail)
-    if sheet.ballot_style_id not in style_ids:
-        detail = f"sheets of style {sheet.ballot_style_id} are not used in this precinct"
+    whose = precincts_of(sheet, papers)
+    if not whose:
+        where = "this precinct" if len(papers) == 1 else sheet.precinct_id or ", ".join(papers)
+        detail = f"sheets of style {sheet.ballot_style_id} are not used in {where}"
         return SheetOutcome(OutcomeKind.REFUSED, "wrong_style", detail)
+    if len(whose) > 1:
+        detail = (
+            f"the sheet does not say of which precinct it is; style {sheet.ballot_style_id} is "
+            f"used in {', '.join(whose)}"
+        )
+        return SheetOutcome(OutcomeKind.REFUSED, "no_precinct", detail)
     return None
+
+
+def precincts_of(
+    sheet: SheetInterpretation, papers: Mapping[str, Collection[str]]
+) -> tuple[str, ...]:
+    """Of which of a device's precincts a sheet can be: the one it names, if it names one."""
+    return tuple(
+        precinct
+        for precinct, style_ids in papers.items()
+        if sheet.precinct_id in (None, precinct) and sheet.ballot_style_id in style_ids
+    )
 
 
 def question(sheet: SheetInterpretation, rules: DeviceRules) -> Question | None:
@@ -87,17 +110,18 @@ def question(sheet: SheetInterpretation, rules: DeviceRules) -> Question | None:
 
 
 def without_screen(
-    asked: Question, sheet: SheetInterpretation, rules: DeviceRules, last: tuple[str, str] | None
+    asked: Question, paper: str, rules: DeviceRules, last: tuple[str, str] | None
 ) -> bool:
     """May a sheet be taken where no voter can be asked?
 
     Yes on its second feed. A device knows no sheets, so that is the very next one, of the
-    same style, for the same ground (`last`: those of the sheet before, if it was returned).
+    same kind of paper (`election.places.paper_key`), for the same ground (`last`: those of the
+    sheet before, if it was returned).
     Undervoting alone returns no sheet.
     """
     if asked.ground == UNDERVOTED:
         return True
-    return rules.accept_on_second_feed and last == (sheet.ballot_style_id, asked.ground)
+    return rules.accept_on_second_feed and last == (paper, asked.ground)
 
 
 def returned(asked: Question) -> SheetOutcome:

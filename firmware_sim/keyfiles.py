@@ -27,7 +27,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.x509.oid import NameOID
 
-from firmware_sim.certificates import PrivateKey, PublicKey, Purpose, promised_key, purpose_of
+from election.places import place_of
+from firmware_sim.certificates import (
+    PrivateKey,
+    PublicKey,
+    Purpose,
+    device_names,
+    further_names,
+    promised_key,
+    purpose_of,
+)
 from firmware_sim.errors import KeyFileError
 
 AUTHORITY_CERTIFICATE = "authority.pem"
@@ -72,6 +81,8 @@ class DevicePaths:
 @dataclass(frozen=True, slots=True)
 class DeviceIdentity:
     """Who signed, from the certificate: ids, serial number, validity (UTC), what it is for.
+
+    `precinct_id` is the precinct, or the place of all its precincts (`election.places`).
 
     `region_id` is the region that issued it, None for the authority itself; `promised` is
     the SHA-256 of the ML-DSA key that goes with it, None without one.
@@ -142,7 +153,7 @@ def identity_of(certificate: x509.Certificate) -> DeviceIdentity:
     try:
         return DeviceIdentity(
             device_id=device,
-            precinct_id=precinct,
+            precinct_id=_place(certificate, device, precinct, region),
             certificate_serial=certificate.serial_number,
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
@@ -152,6 +163,18 @@ def identity_of(certificate: x509.Certificate) -> DeviceIdentity:
         )
     except (ValueError, x509.DuplicateExtension) as error:
         raise KeyFileError(f"the certificate is damaged: {error}") from error
+
+
+def _place(certificate: x509.Certificate, device: str, first: str, region: str | None) -> str:
+    """All precincts that a certificate names, in its one form. Raises ValueError."""
+    names = further_names(certificate)
+    found = [names_of(name).get(NameOID.ORGANIZATIONAL_UNIT_NAME, "") for name in names]
+    if not all(map(is_name, found)):
+        raise ValueError("an alternative name is no precinct's")
+    place = place_of([first, *found])
+    if [certificate.subject, *names] != device_names(device, place, region):
+        raise ValueError("its alternative names are not this device's, precinct by precinct")
+    return place
 
 
 def names_of(name: x509.Name) -> dict[x509.ObjectIdentifier, str]:

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from election.places import is_at_home, say_place
 from firmware_sim import slots
 from firmware_sim.errors import FirmwareError, SignatureError
 from firmware_sim.file_lock import FileInUseError, held
@@ -200,7 +201,7 @@ class PeopleRegister:
 
         Args:
             credentials: (person id, PIN) pairs.
-            precinct: the device's; people of another are refused. None: not at a device.
+            precinct: the device's (or its place); people of another are refused. None: no device.
 
         Raises:
             PeopleError: unknown, of another precinct, locked, or the PIN is wrong (says how
@@ -214,8 +215,9 @@ class PeopleRegister:
         with self._alone():
             document = self.read()
             member = _member(document, person_id, self.path)
-            if precinct is not None and member.precinct not in (None, precinct):
-                raise PeopleError(f"{person_id} is of precinct {member.precinct}, not {precinct}")
+            if precinct is not None and not is_at_home(member.precinct, precinct):
+                whose = f"of precinct {member.precinct}, not {say_place(precinct)}"
+                raise PeopleError(f"{person_id} is {whose}")
             access = document.access[person_id]
             if access.wrong >= MAX_WRONG:
                 raise PeopleError(_locked_words(person_id), 0)
@@ -456,19 +458,17 @@ def _member(document: Document, person_id: str, path: Path) -> Member:
 
 
 def _holders(document: Document, precinct: str) -> list[Member]:
-    return [
-        member
-        for member in document.members.people
-        if member.role in KEY_HOLDERS and member.precinct in (None, precinct)
-    ]
+    people = document.members.people
+    return [m for m in people if m.role in KEY_HOLDERS and is_at_home(m.precinct, precinct)]
 
 
 def _some_holders(document: Document, precinct: str, only: str | None) -> list[Member]:
     found = [m for m in _holders(document, precinct) if only in (None, m.id)]
     if not found:
+        who = f"chair, secretary or member{f' {only}' if only else ''} of {say_place(precinct)}"
         raise PeopleError(
-            f"no chair, secretary or member{f' {only}' if only else ''} of {precinct} is in the "
-            "register: nobody could use the key. Add people first (`ballotbench keys people add`)"
+            f"no {who} is in the register: nobody could use the key. Add people first "
+            "(`ballotbench keys people add`)"
         )
     return found
 

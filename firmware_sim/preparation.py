@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from election.places import say_place
 from firmware_sim import tapes
 from firmware_sim.checks import Check
 from firmware_sim.counting import count_records
@@ -154,7 +155,7 @@ class Preparation:
         lines = list(self_test_lines(self.checks()))
         empty = not self._journal.count() and self._journal.open_intention() is None
         lines.append(ReadinessCheck("journal_empty", "passed" if empty else "failed"))
-        styles = {style.id for style in setup.election.precinct_styles(setup.precinct_id)}
+        styles = {style_id for style_ids in setup.papers.values() for style_id in style_ids}
         try:
             box = self._sheets.status().box_count
             state: State = "failed" if box else "passed"
@@ -192,7 +193,7 @@ class Preparation:
             ("election", f"{setup.election.id} {setup.election.date}"),
             ("election_hash", setup.election.hash),
             ("profile", f"{setup.profile.id} {setup.profile.canonical_hash()[:16]}"),
-            ("precinct", setup.precinct_id),
+            ("precinct", say_place(setup.precinct_id)),
             ("device", identity.device_id),
             ("mode", self._ledger.mode.value),
             ("software", software_version()),

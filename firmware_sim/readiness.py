@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from election.places import precincts_in, say_place
 from firmware_sim.checks import Check
 from firmware_sim.probes import HealthProbe, PowerProbe, StorageProbe
 from hardware.errors import HardwareError
@@ -133,7 +134,8 @@ def scan_blanks(
     Args:
         read: a sheet's sides to its pages' readings; raises PageRefusedError.
         wanted: the styles that must be among them, and no others.
-        precinct, mode: the device's; papers of others are named ("": not looked at).
+        precinct, mode: the device's (or its place, `election.places`); papers of others are
+            named ("": not looked at).
 
     Returns:
         the pages, and the lines "blank_scan", "streaks_and_dust" and "fit".
@@ -199,9 +201,9 @@ def _foreign(
     """Why a paper would be refused on the day."""
     style = reading.layout.ballot_style_id
     if style not in wanted:
-        yield f"style {style} is not handed out at {precinct or 'this precinct'}"
-    if precinct and reading.precinct_id not in (None, precinct):
-        yield f"style {style} is bound to precinct {reading.precinct_id}, not {precinct}"
+        yield f"style {style} is not handed out at {say_place(precinct) or 'this precinct'}"
+    if precinct and reading.precinct_id not in (None, *precincts_in(precinct)):
+        yield f"style {style} is bound to precinct {reading.precinct_id}, not {say_place(precinct)}"
     if mode and reading.ballot_kind != mode:
         yield f"style {style} is a {reading.ballot_kind} paper, the device is in {mode} mode"
 

@@ -1,7 +1,8 @@
 """What a device is set up for, and what that ties its journal to.
 
-A journal belongs to one election definition, one profile, one precinct and one device:
-another of any of them is refused, as its votes would be counted by other rules (NVT-04).
+A journal belongs to one election definition, one profile, one precinct (or one place of
+several, `election.places`) and one device: another of any of them is refused, as its votes
+would be counted by other rules (NVT-04).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from election.model import Election
+from election.places import paper_keys, precincts_in, say_place
 from election.profile import Profile
 from firmware_sim.errors import StateError
 from firmware_sim.identity import FirmwareIdentity, firmware_of
@@ -29,7 +31,7 @@ DeviceKind = Literal["scanner", "dre"]
 @dataclass(frozen=True, slots=True)
 class DeviceSetup:
     """Election, rules, precinct and key of one device; for a replacement device the dead ones
-    that it stands in for."""
+    that it stands in for. `precinct_id` may be a place of several."""
 
     election: Election
     profile: Profile
@@ -46,7 +48,8 @@ class DeviceSetup:
         object.__setattr__(self, "firmware", firmware_of(self.election, self.profile))
 
     def check(self) -> frozenset[str]:
-        """Check the parts against each other; returns the precinct's ballot style ids.
+        """Check the parts against each other; returns the papers of the device, as
+        `election.places.paper_key` calls them: the ballot style ids where it has one precinct.
 
         Raises:
             StateError: the precinct is not in the election, or the key is another's.
@@ -54,19 +57,28 @@ class DeviceSetup:
         """
         signer = self.signer.identity
         known = {precinct.id for precinct in self.election.precincts}
-        if self.precinct_id not in known:
-            raise StateError(
-                f"precinct {self.precinct_id!r} is not in election {self.election.id}; "
-                f"it has {', '.join(sorted(known)[:12])}"
-            )
+        for precinct in precincts_in(self.precinct_id):
+            if precinct not in known:
+                raise StateError(
+                    f"precinct {precinct!r} is not in election {self.election.id}; "
+                    f"it has {', '.join(sorted(known)[:12])}"
+                )
         if signer.precinct_id != self.precinct_id:
             raise StateError(
-                f"the key of device {signer.device_id} is for precinct {signer.precinct_id}, "
-                f"not {self.precinct_id}"
+                f"the key of device {signer.device_id} is for precinct "
+                f"{say_place(signer.precinct_id)}, not {say_place(self.precinct_id)}"
             )
         if self.replacement is not None:
             self.replacement.check(self.binding())
-        return frozenset(style.id for style in self.election.precinct_styles(self.precinct_id))
+        return frozenset(paper_keys(self.election, self.precinct_id))
+
+    @property
+    def papers(self) -> dict[str, tuple[str, ...]]:
+        """The ballot style ids of each precinct."""
+        return {
+            precinct: tuple(style.id for style in self.election.precinct_styles(precinct))
+            for precinct in precincts_in(self.precinct_id)
+        }
 
     def check_mode(self, mode: Mode) -> None:
         """Raises MediumError: the device replaced worked in the other mode."""

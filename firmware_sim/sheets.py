@@ -9,9 +9,11 @@ person looks and says so (`answer_place`), and that is logged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from election.places import paper_key
 from firmware_sim.errors import HumanStepError, StateError
 from firmware_sim.eventlog import Detail
 from firmware_sim.failures import FAILURES, SCANNER_FAILURES, Failure, bars, of_scanner
@@ -21,6 +23,7 @@ from firmware_sim.judgement import (
     PlaceVerdict,
     SheetOutcome,
     place_verdict,
+    precincts_of,
     question,
     refuse,
     returned,
@@ -44,7 +47,6 @@ class SheetPath:
         self,
         ledger: Ledger,
         *,
-        style_ids: frozenset[str],
         feeder: Feeder,
         reader: SheetReaderLike,
         randomness: Callable[[int], bytes],
@@ -53,7 +55,7 @@ class SheetPath:
         self._ledger = ledger
         self._journal = ledger.journal
         self._setup = ledger.setup
-        self._styles = style_ids
+        self._papers = ledger.setup.papers
         self._feeder = feeder
         self._reader = reader
         self._randomness = randomness
@@ -95,7 +97,7 @@ class SheetPath:
         except HardwareError as error:
             return SheetOutcome(OutcomeKind.FAULT, Failure.SCANNER_FAULT.value, str(error))
 
-    def spoil(self, style_id: str) -> SheetOutcome:
+    def spoil(self, paper: str) -> SheetOutcome:
         """The voter does not accept the record under glass (a screen device): it goes to the
         spoiled ones, in two phases like any paper.
 
@@ -107,7 +109,7 @@ class SheetPath:
         if self._feeder.feed() is None:
             raise StateError("no paper record is under the glass")
         spoiled = SheetOutcome(OutcomeKind.RETURNED, "spoiled", "the voter spoiled the record")
-        outcome = self._send_back(spoiled, style_id)
+        outcome = self._send_back(spoiled, paper)
         self._journal.settled()
         return outcome
 
@@ -195,16 +197,18 @@ class SheetPath:
             return self._send_back(refused, None)
         foreign = refuse(
             sheet,
-            precinct_id=self._setup.precinct_id,
-            style_ids=self._styles,
+            papers=self._papers,
             mode=self._ledger.mode,
         )
         if foreign is not None:
             return self._send_back(foreign, None)
+        if len(self._papers) > 1:
+            # One of them, or it were refused: the record names it whether or not the paper does.
+            sheet = replace(sheet, precinct_id=precincts_of(sheet, self._papers)[0])
         asked = question(sheet, self._setup.profile.device)
         if asked is not None and not self._cast(asked, sheet):
-            outcome = self._send_back(returned(asked), sheet.ballot_style_id)
-            self._last_return = (sheet.ballot_style_id, asked.ground)
+            outcome = self._send_back(returned(asked), self._paper_key(sheet))
+            self._last_return = (self._paper_key(sheet), asked.ground)
             return outcome
         token = self._randomness(16).hex()
         record = new_record(sheet, self._setup.election.hash, self._randomness(16).hex())
@@ -215,10 +219,14 @@ class SheetPath:
         self._begin_finish(intention, self._as_foreseen(then, before, intention))
         return SheetOutcome(OutcomeKind.ACCEPTED)
 
+    def _paper_key(self, sheet: SheetInterpretation) -> str:
+        place = self._setup.precinct_id
+        return paper_key(place, sheet.precinct_id or place, sheet.ballot_style_id)
+
     def _cast(self, asked: Question, sheet: SheetInterpretation) -> bool:
         rules = self._setup.profile.device
         if self._voter is None:
-            return without_screen(asked, sheet, rules, self._last_return)
+            return without_screen(asked, self._paper_key(sheet), rules, self._last_return)
         return rules.voter_may_cast and self._voter.ask(asked) is VoterChoice.CAST
 
     def _send_back(self, outcome: SheetOutcome, style_id: str | None) -> SheetOutcome:

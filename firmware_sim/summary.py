@@ -22,6 +22,10 @@ docs/tapes.md lists it byte by byte.
 
 Numbers are unsigned LEB128 in their shortest form, at most five bytes.
 
+The summary of a place with several precincts names them all (`p-1+p-2`, `election.places`);
+its styles and contests are those of the first, then those of the second, and so on, and what
+the place has together is their sum.
+
 `records_root` binds the summary to every single record (NVT-11): it is the RFC 9162 tree
 head over the records in the order of their random ids, so it says nothing of who voted or
 when, and a record's place under it can be proved without showing another.
@@ -40,7 +44,9 @@ from typing import Any, Literal, get_args
 import rfc8785
 
 from election.model import BallotStyle, Contest, Election
+from election.places import place_papers
 from firmware_sim.errors import FirmwareError
+from firmware_sim.place_figures import each_precinct
 from scanner.record import CastVoteRecord
 
 MAGIC = b"BBS1"
@@ -84,7 +90,8 @@ class ContestFigures:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the codes on a results tape say. Hashes are 64 hex digits, times ISO 8601 UTC."""
+    """What the codes on a results tape say. Hashes are 64 hex digits, times ISO 8601 UTC;
+    `precinct_id` may be a place of several, `registered` is then of all of them."""
 
     mode: Mode
     election_hash: str
@@ -105,15 +112,20 @@ class Summary:
     contests: tuple[ContestFigures, ...]
 
 
-def listed_styles(election: Election, precinct_id: str) -> tuple[BallotStyle, ...]:
-    """The ballot styles of a summary, in its order."""
-    return election.precinct_styles(precinct_id)
+def listed_styles(election: Election, precinct_id: str) -> tuple[tuple[str, BallotStyle], ...]:
+    """The (precinct, ballot style) of a summary, in its order."""
+    return place_papers(election, precinct_id)
 
 
-def listed_contests(election: Election, precinct_id: str) -> tuple[Contest, ...]:
-    """The contests of a summary, in its order: those of its styles, each once."""
-    ids = dict.fromkeys(c for style in listed_styles(election, precinct_id) for c in style.contests)
-    return tuple(election.contest(contest_id) for contest_id in ids)
+def listed_contests(election: Election, precinct_id: str) -> tuple[tuple[str, Contest], ...]:
+    """The (precinct, contest) of a summary, in its order: those of each precinct's styles,
+    each once a precinct."""
+    pairs = dict.fromkeys(
+        (precinct, contest_id)
+        for precinct, style in listed_styles(election, precinct_id)
+        for contest_id in style.contests
+    )
+    return tuple((precinct, election.contest(contest_id)) for precinct, contest_id in pairs)
 
 
 def summarise(
@@ -136,6 +148,7 @@ def summarise(
         counters: `sheets_fed`, `accepted`, `returned`, `refused`.
     """
     precinct_id = str(totals["precinct_id"])
+    pairs = {own["precinct_id"]: (own, form) for own, form in each_precinct(totals, protocol)}
     return Summary(
         mode=mode,
         election_hash=election.hash,
@@ -156,15 +169,15 @@ def summarise(
         styles=tuple(
             StyleFigures(
                 **{
-                    field: protocol["by_style"][style.id][field]
+                    field: pairs[precinct][1]["by_style"][style.id][field]
                     for field in StyleFigures.__dataclass_fields__
                 }
             )
-            for style in listed_styles(election, precinct_id)
+            for precinct, style in listed_styles(election, precinct_id)
         ),
         contests=tuple(
-            _contest_figures(contest, totals["contests"][contest.id])
-            for contest in listed_contests(election, precinct_id)
+            _contest_figures(contest, pairs[precinct][0]["contests"][contest.id])
+            for precinct, contest in listed_contests(election, precinct_id)
         ),
     )
 

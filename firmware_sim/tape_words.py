@@ -25,6 +25,11 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "en": "People not identified (bench)",
         },
         "precinct": {"kk": "Учаске", "ru": "Участок", "en": "Precinct"},
+        "together": {
+            "kk": "БАРЛЫҚ УЧАСКЕЛЕР БІРГЕ",
+            "ru": "ВСЕ УЧАСТКИ ВМЕСТЕ",
+            "en": "ALL PRECINCTS TOGETHER",
+        },
         "device": {"kk": "Құрылғы", "ru": "Устройство", "en": "Device"},
         "time": {"kk": "Уақыты (UTC)", "ru": "Время (UTC)", "en": "Time (UTC)"},
         "opened": {"kk": "Ашылды (UTC)", "ru": "Открыто (UTC)", "en": "Opened (UTC)"},

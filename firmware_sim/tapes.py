@@ -10,12 +10,14 @@ a photograph of it can be proved (NVT-11, NVT-13).
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from election.model import WRITE_IN_PREFIX, Contest, Election, Text
+from election.places import is_one_precinct, precincts_in
 from firmware_sim.controls import RatioOnTape
+from firmware_sim.place_figures import each_protocol, each_totals
 from firmware_sim.summary_code import split
 from firmware_sim.tape_words import word
 from hardware.tape_format import TAPE_80, TapeFormat
@@ -44,7 +46,8 @@ class Tape:
 class TapeHead:
     """What stands at the top of every tape of one device and day.
 
-    `mode` is "official" or "test"; `people_identified` False says so on the tape.
+    `precinct_id` may be a place of several (`election.places`); `mode` is "official" or
+    "test"; `people_identified` False says so on the tape.
     """
 
     election: Election
@@ -83,14 +86,18 @@ def zero_tape(head: TapeHead, totals: Mapping[str, Any], *, time: str) -> Tape:
     write.words("box_empty")
     write.hash("election_hash", head.election.hash)
     write.hash("code_hash", head.code_hash)
-    for contest_id, row in totals["contests"].items():
-        write.contest(head.election.contest(contest_id), row)
+    for own in write.each_precinct(_counted(totals)):
+        for contest_id, row in own["contests"].items():
+            write.contest(head.election.contest(contest_id), row)
     write.signatures()
     return Tape(tuple(write.lines))
 
 
 def results_tape(head: TapeHead, totals: Mapping[str, Any], figures: ResultFigures) -> Tape:
-    """The tape after the last sheet: control numbers, votes by contest and option, codes."""
+    """The tape after the last sheet: control numbers, votes by contest and option, codes.
+
+    A place of several precincts: those of each precinct, then all together.
+    """
     protocol, counters = figures.protocol, figures.counters
     write = _Writer(head)
     write.heading("results_tape")
@@ -109,19 +116,25 @@ def results_tape(head: TapeHead, totals: Mapping[str, Any], figures: ResultFigur
     write.box(protocol["box_counter"], totals["sheets"], entered=protocol.get("box_counter_by"))
     write.field("returned", counters["returned"])
     write.field("refused", counters["refused"])
-    for style_id, row in protocol["by_style"].items():
-        write.rule()
-        write.text(f"[{style_id}]")
-        if row["issued"] is not None:
-            write.field("issued", row["issued"])
-        write.field("sheets", row["in_box"])
-        for key in ("valid", "invalid", "needs_review", "returned"):
-            write.field(key, row[key])
-        for ratio in figures.ratios:
-            if ratio.style == style_id:
-                write.ratio(ratio)
-    for contest_id, row in totals["contests"].items():
-        write.contest(head.election.contest(contest_id), row)
+    forms = {form["precinct_id"]: form for form in each_protocol(protocol)}
+    for own in write.each_precinct(_counted(totals)):
+        form = forms.get(own["precinct_id"], protocol)
+        if len(forms) > 1 and own["precinct_id"] in forms:
+            write.field("registered", form["registered_voters"])
+            write.field("sheets", own["sheets"])
+        for style_id, row in form["by_style"].items():
+            write.rule()
+            write.text(f"[{style_id}]")
+            if row["issued"] is not None:
+                write.field("issued", row["issued"])
+            write.field("sheets", row["in_box"])
+            for key in ("valid", "invalid", "needs_review", "returned"):
+                write.field(key, row[key])
+            for ratio in figures.ratios:
+                if (ratio.precinct, ratio.style) == (own["precinct_id"], style_id):
+                    write.ratio(ratio)
+        for contest_id, row in own["contests"].items():
+            write.contest(head.election.contest(contest_id), row)
     write.signatures()
     codes = _codes(write, figures.seal, head.paper)
     return Tape(tuple(write.lines), codes)
@@ -164,6 +177,12 @@ def broken_slip(languages: Sequence[str], paper: TapeFormat) -> Tape:
     return Tape((*lines, rule))
 
 
+def _counted(totals: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tables of figures of a tape, in order: of each precinct, then of all together."""
+    parts = each_totals(totals)
+    return [*parts] if len(parts) == 1 else [*parts, totals]
+
+
 def _codes(write: _Writer, seal: bytes | None, paper: TapeFormat) -> tuple[TapeCode, ...]:
     if seal is None:
         return ()
@@ -196,10 +215,26 @@ class _Writer:
             self.words("unidentified")
         self.names(election.title)
         self.text(election.date)
-        self.field("precinct", head.precinct_id)
-        self.names(election.precinct(head.precinct_id).name)
+        for precinct in precincts_in(head.precinct_id):
+            self.precinct(precinct)
         self.field("device", head.device_id)
         self.rule()
+
+    def precinct(self, precinct_id: str) -> None:
+        """A precinct's id and name."""
+        self.field("precinct", precinct_id)
+        self.names(self._head.election.precinct(precinct_id).name)
+
+    def each_precinct(self, tables: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Each table, headed by whose it is; a single one needs no heading."""
+        for own in tables:
+            if len(tables) > 1:
+                self.rule("=")
+                if is_one_precinct(own["precinct_id"]):
+                    self.precinct(own["precinct_id"])
+                else:
+                    self.words("together")
+            yield own
 
     def rule(self, sign: str = "-") -> None:
         self.lines.append(sign * self._width)

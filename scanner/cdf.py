@@ -25,6 +25,7 @@ from urllib.parse import quote
 import jsonschema
 
 from election.model import WRITE_IN_PREFIX, Contest, ContestOption, Election, Precinct
+from election.places import has_place, place_papers, precincts_in
 from scanner.reading import ContestReading, ContestStatus
 from scanner.record import CastVoteRecord, RecordError
 
@@ -56,8 +57,9 @@ def cvr_report(
         records: the records, in any order.
         device_id: what read the sheets; becomes the reporting device.
         created: when the report (not any record) was made; with a time zone.
-        precinct_id: describe only this precinct and its contests: a nation's definition has
-            thousands of others. Records of another precinct are then refused.
+        precinct_id: describe only this precinct (or place of several, `election.places`) and
+            its contests: a nation's definition has thousands of others. Records of another
+            precinct are then refused.
 
     Raises:
         RecordError: a record of another election, an unknown contest or option, one id
@@ -92,9 +94,11 @@ def cvr_report(
     if parties := _parties(contests, language):
         report["Party"] = parties
     report["CVR"] = [cvr_entry(record, election, device) for record in ordered]
-    strange = next((r for r in ordered if r.precinct_id not in (None, precinct_id)), None)
-    if precinct_id is not None and strange is not None:
-        raise RecordError(f"record {strange.record_id} is not of precinct {precinct_id}")
+    if precinct_id is not None:
+        own = (None, *precincts_in(precinct_id))
+        strange = next((r for r in ordered if r.precinct_id not in own), None)
+        if strange is not None:
+            raise RecordError(f"record {strange.record_id} is not of precinct {precinct_id}")
     return report
 
 
@@ -103,12 +107,11 @@ def _described(
 ) -> tuple[tuple[Contest, ...], tuple[Precinct, ...]]:
     if precinct_id is None:
         return election.contests, election.precincts
-    try:
-        precinct = election.precinct(precinct_id)
-    except KeyError as error:
-        raise RecordError(f"precinct {precinct_id!r} is not defined") from error
-    here = {c for style in election.precinct_styles(precinct_id) for c in style.contests}
-    return tuple(c for c in election.contests if c.id in here), (precinct,)
+    if not has_place(election, precinct_id):
+        raise RecordError(f"precinct {precinct_id!r} is not defined")
+    here = {c for _, style in place_papers(election, precinct_id) for c in style.contests}
+    precincts = tuple(map(election.precinct, precincts_in(precinct_id)))
+    return tuple(c for c in election.contests if c.id in here), precincts
 
 
 def validate_report(report: Mapping[str, Any]) -> list[str]:

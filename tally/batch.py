@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from election.model import Election
+from election.places import has_place, precincts_in, say_place
 from election.profile import Profile
 from firmware_sim.counting import count_records
 from firmware_sim.errors import FirmwareError, MediumError, SignatureError
@@ -50,7 +51,7 @@ def verify_packages(
 
     A batch may hold recovered media (`.medium`) beside packages. The same bytes given twice
     are one package and one replay. Two different packages of one precinct are both refused,
-    whichever comes first.
+    whichever comes first. What is accepted is of one precinct each.
     """
     before = seen or PackageRegister()
     passed: list[VerifiedPackage] = []
@@ -77,13 +78,8 @@ def verify_packages(
             refused.append((place, error))
             continue
         places[digest], names[digest] = place, name
-    accepted = []
-    for precinct in sorted({p.precinct_id for p in passed} | {m.precinct_id for m in media}):
-        mine = [package for package in passed if package.precinct_id == precinct]
-        parts = [part for part in media if part.precinct_id == precinct]
-        result, errors = _settle(mine, parts, election)
-        accepted += result
-        refused += [(places[digest], error) for digest, error in errors]
+    accepted, errors = _settle_all(passed, media, election)
+    refused += [(places[digest], error) for digest, error in errors]
     return Verification(
         tuple(accepted), tuple(error for _, error in sorted(refused, key=lambda pair: pair[0]))
     )
@@ -102,18 +98,68 @@ def settle_batch(
             refused.append(_refusal(package, RefusalReason.REPLAYED, why))
         else:
             kept[package.digest] = package
+    accepted, errors = _settle_all(list(kept.values()), media, election)
+    return accepted, [*refused, *(error for _, error in errors)]
+
+
+def _settle_all(
+    packages: Sequence[VerifiedPackage], media: Sequence[RecoveredPart], election: Election
+) -> tuple[list[VerifiedPackage], list[tuple[str, PackageRefusedError]]]:
+    """Rules 6 and 7: one result a precinct, in order, and what is refused, by digest."""
     mine: dict[str, list[VerifiedPackage]] = {}
-    for package in kept.values():
+    for package in packages:
         mine.setdefault(package.precinct_id, []).append(package)
     parts: dict[str, list[RecoveredPart]] = {}
     for part in media:
         parts.setdefault(part.precinct_id, []).append(part)
     accepted: list[VerifiedPackage] = []
-    for precinct in sorted({*mine, *parts}):
-        result, errors = _settle(mine.get(precinct, []), parts.get(precinct, []), election)
-        accepted += result
-        refused += [error for _, error in errors]
-    return accepted, refused
+    refused: list[tuple[str, PackageRefusedError]] = []
+    for places in _sharing(sorted({*mine, *parts})):
+        own = [package for place in places for package in mine.get(place, [])]
+        dead = [part for place in places for part in parts.get(place, [])]
+        if len(places) > 1:
+            refused += _overlapping(places, own, dead)
+            continue
+        result, errors = _settle(own, dead, election)
+        accepted += [each for whole in result for each in whole.for_each_precinct()]
+        refused += errors
+    return sorted(accepted, key=lambda package: package.precinct_id), refused
+
+
+def _sharing(places: Sequence[str]) -> list[list[str]]:
+    """Places in groups: those that share a precinct, at once or through others, together."""
+    groups: list[tuple[set[str], list[str]]] = []
+    whose: dict[str, int] = {}
+    for place in places:
+        precincts = set(precincts_in(place))
+        # All that this place ties together go to the first of them.
+        tied = sorted({whose[precinct] for precinct in precincts if precinct in whose})
+        at = tied[0] if tied else len(groups)
+        if not tied:
+            groups.append((set(), []))
+        for other in tied[1:]:
+            precincts |= groups[other][0]
+            groups[at][1].extend(groups[other][1])
+            groups[other] = (set(), [])
+        groups[at][0].update(precincts)
+        groups[at][1].append(place)
+        whose |= dict.fromkeys(precincts, at)
+    return [sorted(members) for _, members in groups if members]
+
+
+def _overlapping(
+    places: Sequence[str], packages: Sequence[VerifiedPackage], media: Sequence[RecoveredPart]
+) -> list[tuple[str, PackageRefusedError]]:
+    """Parts of places that share a precinct: no part can be counted without the others."""
+    said = "; ".join(say_place(place) for place in places)
+    all_parts: list[VerifiedPackage | RecoveredPart] = [*packages, *media]
+    names = sorted(part.name for part in all_parts)
+    why = (
+        f"precincts are in more than one package or medium ({', '.join(names)}, of: {said}). None "
+        "is counted; a person decides which one stands"
+    )
+    word = RefusalReason.DUPLICATE_PRECINCT
+    return [(part.digest, _refusal(part, word, why)) for part in all_parts]
 
 
 def _settle(
@@ -189,9 +235,9 @@ def _from_medium(media: list[RecoveredPart], election: Election) -> VerifiedPack
         findings=(
             JoinFinding(
                 "medium_alone",
-                f"Precinct {part.precinct_id}: device {part.device_id} closed its polls and died "
-                f"before its results left; its {sheets} sheets are counted from its medium. "
-                "Compare them with its results tape",
+                f"Precinct {say_place(part.precinct_id)}: device {part.device_id} closed its polls "
+                f"and died before its results left; its {sheets} sheets are counted from its "
+                "medium. Compare them with its results tape",
                 sheets,
             ),
         ),
@@ -237,8 +283,7 @@ def verify_medium(
             name, reason, detail, precinct_id=head.precinct_id, device_id=head.device_id
         )
 
-    known = {precinct.id for precinct in election.precincts}
-    if head.election_hash != election.hash or head.precinct_id not in known:
+    if head.election_hash != election.hash or not has_place(election, head.precinct_id):
         raise refuse(RefusalReason.FOREIGN, "is of another election")
     if head.profile_hash != profile.canonical_hash():
         raise refuse(RefusalReason.FOREIGN, "was counted under other rules")
@@ -263,7 +308,7 @@ def _duplicate(
         package,
         RefusalReason.DUPLICATE_PRECINCT,
         f"package {package.package_id} is not the only one of precinct "
-        f"{package.precinct_id}: there is also {names}. Neither is counted; a person "
+        f"{say_place(package.precinct_id)}: there is also {names}. Neither is counted; a person "
         "decides which one stands",
     )
 

@@ -7,7 +7,7 @@ Their schemas are published by the firmware room (`totals.schema.json`,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class StyleFigures(TypedDict):
@@ -34,7 +34,7 @@ class ContestFigures(TypedDict):
 
 
 class PrecinctTotals(TypedDict):
-    """`totals.json` of one precinct."""
+    """`totals.json` of one precinct, or of a place of several with each in `precincts`."""
 
     format: str
     election_hash: str
@@ -42,6 +42,7 @@ class PrecinctTotals(TypedDict):
     sheets: int
     styles: dict[str, StyleFigures]
     contests: dict[str, ContestFigures]
+    precincts: NotRequired[dict[str, Any]]
 
 
 class StyleProtocol(TypedDict):
@@ -56,8 +57,8 @@ class StyleProtocol(TypedDict):
 
 
 class PrecinctProtocol(TypedDict):
-    """`protocol.json` of one precinct; `box_counter` is the scanner's own, None without one,
-    or, with `box_counter_by`, what people said of the box of a dead one."""
+    """`protocol.json` of one precinct, or of a place of several; `box_counter` is the scanner's
+    own, None without one, or, with `box_counter_by`, what people said of the box of a dead one."""
 
     format: str
     precinct_id: str
@@ -68,6 +69,7 @@ class PrecinctProtocol(TypedDict):
     box_counter_by: NotRequired[str]
     registered_voters: int
     by_style: dict[str, StyleProtocol]
+    precincts: NotRequired[dict[str, Any]]
 
 
 def say(text: Mapping[str, str] | None, fallback: str, language: str = "en") -> str:

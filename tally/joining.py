@@ -25,10 +25,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from election.model import Election
+from election.places import is_one_precinct, say_place
 from firmware_sim.counting import count_records
 from firmware_sim.export import PROTOCOL_FORMAT
 from firmware_sim.medium import RecoveredState
 from firmware_sim.medium.join import CLOSED_STATES, Replacement
+from firmware_sim.place_figures import add_figures, control_sums
 from tally.errors import TallyError
 from tally.figures import PrecinctProtocol, PrecinctTotals
 from tally.firmware import software_in
@@ -120,7 +122,9 @@ class JoinFinding:
     """What a person must see of a precinct's devices: a stable `kind` and a sentence. `size` is
     the number of sheets it is about, 0 for none."""
 
-    kind: Literal["cast_after_takeover", "dead_box", "medium_alone", "box_not_checked"]
+    kind: Literal[
+        "cast_after_takeover", "dead_box", "medium_alone", "box_not_checked", "box_counter"
+    ]
     sentence: str
     size: int = 0
 
@@ -180,8 +184,8 @@ def join(
             raise JoinError("inconsistent", f"record {min(ids & seen)} is in two of its parts")
         seen |= ids
         more = cast(PrecinctTotals, count_records(election, records, chosen.precinct_id))
-        totals = cast(PrecinctTotals, _add(totals, more))
-        protocol = _with_part(protocol, chosen, more, need.box_counter)
+        totals = cast(PrecinctTotals, add_figures(totals, more))
+        protocol = _with_part(protocol, chosen, more, need.box_counter, election)
         parts.append(
             JoinedPart(
                 need.device_id,
@@ -199,15 +203,30 @@ def join(
 def box_findings(totals: PrecinctTotals, protocol: PrecinctProtocol) -> tuple[JoinFinding, ...]:
     """What nothing has checked: a box counted by people, the scanner dead at the close (NVT-09)."""
     entered = protocol.get("box_counter_by")
-    if entered is None:
-        return ()
     sheets, box = totals["sheets"], protocol["box_counter"]
-    where = f"Precinct {protocol['precinct_id']}: the polls were closed with a dead scanner; "
+    if entered is None:
+        return _place_box(protocol["precinct_id"], sheets, box)
+    place = say_place(protocol["precinct_id"])
+    where = f"Precinct {place}: the polls were closed with a dead scanner; "
     if box is None:
         said = f"nobody could say what is in the box ({sheets} sheets are recorded)"
         return (JoinFinding("box_not_checked", where + said),)
     said = f"{box} sheets in the box were entered by hand and not checked, {sheets} are recorded"
     return (JoinFinding("box_not_checked", where + said, abs(box - sheets)),)
+
+
+def _place_box(place: str, sheets: int, box: int | None) -> tuple[JoinFinding, ...]:
+    """A scanner's count of a box of several precincts is told here: it is no precinct's own."""
+    if is_one_precinct(place) or box in (None, sheets):
+        return ()
+    return (
+        JoinFinding(
+            "box_counter",
+            f"Precincts {say_place(place)}: the scanner counted {box} sheets into their box, "
+            f"{sheets} are recorded",
+            abs((box or 0) - sheets),
+        ),
+    )
 
 
 def alone(parts: Sequence[RecoveredPart]) -> RecoveredPart:
@@ -240,6 +259,7 @@ def own_figures(part: RecoveredPart, election: Election) -> tuple[PrecinctTotals
     """Totals and protocol of a device known by its medium alone."""
     totals = cast(PrecinctTotals, count_records(election, part.state.records, part.precinct_id))
     document = part.state.document
+    returned = document["returned_by_style"]
     protocol: dict[str, Any] = {
         "format": PROTOCOL_FORMAT,
         "precinct_id": part.precinct_id,
@@ -248,18 +268,7 @@ def own_figures(part: RecoveredPart, election: Election) -> tuple[PrecinctTotals
         "polls_closed": document["polls_closed"],
         "box_counter": document.get("box_counter"),
         **({"box_counter_by": by} if (by := document.get("box_counter_by")) else {}),
-        "registered_voters": election.precinct(part.precinct_id).registered_voters,
-        "by_style": {
-            style: {
-                "issued": None,
-                "in_box": row["sheets"],
-                "valid": row["valid"],
-                "invalid": row["invalid"],
-                "needs_review": row["needs_review"],
-                "returned": document["returned_by_style"].get(style, 0),
-            }
-            for style, row in totals["styles"].items()
-        },
+        **control_sums(election, totals, {}, returned),
     }
     return totals, cast(PrecinctProtocol, protocol)
 
@@ -302,10 +311,11 @@ def _findings(
     taken = next(part for part in mine if part.slot_sha256 == need.slot_sha256)
     sheets = len(chosen.state.records)
     more = sheets - len(taken.state.records)
+    where = f"Precinct {say_place(chosen.precinct_id)}"
     if more:
         yield JoinFinding(
             "cast_after_takeover",
-            f"Precinct {chosen.precinct_id}: device {need.device_id} took {more} more sheets after "
+            f"{where}: device {need.device_id} took {more} more sheets after "
             "its replacement had taken over; they are counted. Ask who used it, and look into "
             "its box",
             more,
@@ -313,13 +323,13 @@ def _findings(
     if need.box_counter is None:
         yield JoinFinding(
             "dead_box",
-            f"Precinct {chosen.precinct_id}: nobody could read the counter of the box of dead "
+            f"{where}: nobody could read the counter of the box of dead "
             f"device {need.device_id}; {sheets} sheets are on its medium: count its box by hand",
         )
     elif need.box_counter != sheets:
         yield JoinFinding(
             "dead_box",
-            f"Precinct {chosen.precinct_id}: the box of dead device {need.device_id} held "
+            f"{where}: the box of dead device {need.device_id} held "
             f"{need.box_counter} sheets by its counter, {sheets} are on its medium: count its box "
             "by hand",
             abs(need.box_counter - sheets),
@@ -331,40 +341,33 @@ def _with_part(
     part: RecoveredPart,
     totals: PrecinctTotals,
     box_counter: int | None,
+    election: Election,
 ) -> PrecinctProtocol:
     """Control sums with a dead device's part. Papers issued are the whole precinct's, which the
     commission gives to the last device's export."""
     own = protocol["box_counter"]
     returned = part.state.document.get("returned_by_style", {})
-    by_style = {
-        style: {
-            **row,
-            "in_box": row["in_box"] + totals["styles"][style]["sheets"],
-            "valid": row["valid"] + totals["styles"][style]["valid"],
-            "invalid": row["invalid"] + totals["styles"][style]["invalid"],
-            "needs_review": row["needs_review"] + totals["styles"][style]["needs_review"],
-            "returned": row["returned"] + returned.get(style, 0),
-        }
-        for style, row in protocol["by_style"].items()
-    }
+    more = control_sums(election, totals, {}, returned)
     opened = part.state.document.get("polls_opened") or protocol["polls_opened"]
     joined: dict[str, Any] = {
         **protocol,
         "polls_opened": min(protocol["polls_opened"], opened),
         "box_counter": None if own is None or box_counter is None else own + box_counter,
-        "by_style": by_style,
+        "by_style": _with_papers(protocol["by_style"], more["by_style"]),
     }
+    if "precincts" in joined:
+        joined["precincts"] = {
+            precinct: {
+                **form,
+                "by_style": _with_papers(form["by_style"], more["precincts"][precinct]["by_style"]),
+            }
+            for precinct, form in joined["precincts"].items()
+        }
     return cast(PrecinctProtocol, joined)
 
 
-def _add(left: Any, right: Any) -> Any:
-    """Sum two tables of figures, key by key; words stay (they are the same in both)."""
-    if isinstance(left, Mapping):
-        keys = {**left, **right}
-        return {
-            key: _add(left[key], right[key])
-            if key in left and key in right
-            else left.get(key, right.get(key))
-            for key in keys
-        }
-    return left + right if isinstance(left, int) else left
+def _with_papers(own: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        style: {**add_figures(row, more[style]), "issued": row["issued"]}
+        for style, row in own.items()
+    }

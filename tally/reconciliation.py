@@ -341,7 +341,7 @@ def _box_findings(
 
 def _join_finding(precinct: str, told: JoinFinding) -> Finding:
     return Finding(
-        "box_not_checked" if told.kind == "box_not_checked" else "device_replaced",
+        told.kind if told.kind in ("box_not_checked", "box_counter") else "device_replaced",
         "serious",
         f"{told.sentence}.",
         precinct,

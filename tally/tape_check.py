@@ -20,6 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from election.model import Election
+from election.places import has_place, paper_key, say_place
 from firmware_sim.errors import SignatureError, SignatureFault
 from firmware_sim.keyfiles import DeviceIdentity
 from firmware_sim.package import DEVICE, PROTOCOL, TOTALS, ResultsPackage
@@ -161,20 +162,24 @@ def _differences(tape: Summary, package: Summary, election: Election) -> Iterato
         if left != right:
             yield f"{field}: {left} on the tape, {right} in the package"
     styles = listed_styles(election, tape.precinct_id)
-    for style, ours, theirs in zip(styles, tape.styles, package.styles, strict=True):
+    for (precinct, style), ours, theirs in zip(styles, tape.styles, package.styles, strict=True):
+        name = paper_key(tape.precinct_id, precinct, style.id)
         for field in ours.__dataclass_fields__:
             left, right = getattr(ours, field), getattr(theirs, field)
             if left != right and not (field == "issued" and left is None):
-                yield f"style {style.id}, {field}: {left} on the tape, {right} in the package"
+                yield f"style {name}, {field}: {left} on the tape, {right} in the package"
     contests = listed_contests(election, tape.precinct_id)
-    for contest, mine, other in zip(contests, tape.contests, package.contests, strict=True):
+    for (precinct, contest), mine, other in zip(
+        contests, tape.contests, package.contests, strict=True
+    ):
+        name = paper_key(tape.precinct_id, precinct, contest.id)
         for field in ("ballots", "overvotes", "undervotes", "blank", "invalid", "needs_review"):
             left, right = getattr(mine, field), getattr(other, field)
             if left != right:
-                yield f"{contest.id}, {field}: {left} on the tape, {right} in the package"
+                yield f"{name}, {field}: {left} on the tape, {right} in the package"
         for option, left, right in zip(contest.option_ids(), mine.votes, other.votes, strict=True):
             if left != right:
-                yield f"{contest.id}, {option}: {left} votes on the tape, {right} in the package"
+                yield f"{name}, {option}: {left} votes on the tape, {right} in the package"
 
 
 def _why_foreign(summary: Summary, election: Election) -> str:
@@ -183,13 +188,13 @@ def _why_foreign(summary: Summary, election: Election) -> str:
             f"is of the election {summary.election_hash[:16]}…, not {election.id} "
             f"({election.hash[:16]}…)"
         )
-    if summary.precinct_id not in {precinct.id for precinct in election.precincts}:
-        return f"precinct {summary.precinct_id} is not in this election"
+    if not has_place(election, summary.precinct_id):
+        return f"precinct {say_place(summary.precinct_id)} is not in this election"
     shape = [len(contest.votes) for contest in summary.contests]
-    wanted = [len(c.option_ids()) for c in listed_contests(election, summary.precinct_id)]
+    wanted = [len(c.option_ids()) for _, c in listed_contests(election, summary.precinct_id)]
     styles = listed_styles(election, summary.precinct_id)
     if shape != wanted or len(summary.styles) != len(styles):
-        return f"does not list the contests of precinct {summary.precinct_id}"
+        return f"does not list the contests of precinct {say_place(summary.precinct_id)}"
     return ""
 
 
@@ -203,7 +208,7 @@ def _why_inconsistent(summary: Summary, election: Election | None) -> str:
             return "valid, invalid and sheets to review do not add up to those in the box"
     if election is not None:
         contests = listed_contests(election, summary.precinct_id)
-        for contest, row in zip(contests, summary.contests, strict=True):
+        for (_, contest), row in zip(contests, summary.contests, strict=True):
             counted = row.ballots - row.invalid - row.needs_review
             votes = sum(row.votes) + row.overvotes + row.undervotes
             if votes != contest.votes_allowed * counted:

@@ -6,15 +6,18 @@ Rules, in this order; the first one broken is the reason (NVT-13, NVT-17, SEED-1
 2. the signature is a device's of this authority (*forged*), valid (*expired*), not withdrawn
    (*revoked*; *no_revocation_list* where that cannot be known), and the second, post-quantum
    one is there where the device promises it (*downgraded*);
-3. it is of this election, this profile, and the precinct its device was certified for
-   (*foreign*), and was made in official mode (*test_mode*);
+3. it is of this election, this profile, and the precinct its device was certified for, or all
+   precincts of its polling place (`election.places`; else *foreign*), and was made in official
+   mode (*test_mode*);
 4. neither this package nor this export of the device was seen before (*replayed*);
 5. its totals are what its own records add up to, and its figures agree with each other
    (*inconsistent*);
-6. no other package of the same precinct is in hand: else both are shown and neither is
-   counted (*duplicate_precinct*), since choosing one is a person's duty;
+6. no other package of the same precinct, or of one of its precincts, is in hand: else both are
+   shown and neither is counted (*duplicate_precinct*), since choosing one is a person's duty;
 7. where a device died, what was recovered from its medium (`.medium` files, in the same batch)
    joins its replacement's package to one result (`tally.joining`): else *incomplete*.
+
+What is accepted of a place with several precincts is one result for each of them.
 
 Pure: bytes, trust and time come from the caller.
 """
@@ -23,8 +26,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -33,6 +35,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from election.model import Election
+from election.places import has_place, is_one_precinct, say_place
 from election.profile import Profile
 from firmware_sim.counting import count_records
 from firmware_sim.errors import (
@@ -53,10 +56,12 @@ from firmware_sim.package import (
     ResultsPackage,
     read_package,
 )
+from firmware_sim.place_figures import each_precinct
 from firmware_sim.states import Mode
 from firmware_sim.trust import DeviceIdentity, TrustStore
 from scanner.cvr import CastVoteRecord, cvr_report, records_from_table
 from scanner.errors import ScannerError
+from tally.agreement import not_the_sum, protocol_fault
 from tally.errors import TallyError
 from tally.figures import PrecinctProtocol, PrecinctTotals
 from tally.firmware import identity_in
@@ -131,6 +136,10 @@ class VerifiedPackage:
     once they are joined, `joined` are their parts, contained in `totals` and `protocol`, and
     `findings` what a person must see of them. A precinct known by a medium alone has export
     number 0, and `software`, the firmware hashes that its log tells.
+
+    Verified, `precinct_id` is all that its device serves (`election.places`). What a batch
+    accepts is of one precinct each (`for_each_precinct`): `place` is then the place, None of
+    one precinct, and what is said of the device (`joined`, `findings`) stands with the first.
     """
 
     name: str
@@ -149,6 +158,24 @@ class VerifiedPackage:
     record_ids: frozenset[str] = frozenset()
     joined: tuple[JoinedPart, ...] = ()
     findings: tuple[JoinFinding, ...] = ()
+    place: str | None = None
+
+    def for_each_precinct(self) -> tuple[VerifiedPackage, ...]:
+        """The same, precinct by precinct; itself alone where it is of one."""
+        if is_one_precinct(self.precinct_id):
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                precinct_id=totals["precinct_id"],
+                place=self.precinct_id,
+                totals=cast(PrecinctTotals, totals),
+                protocol=cast(PrecinctProtocol, protocol),
+                joined=() if number else self.joined,
+                findings=() if number else self.findings,
+            )
+            for number, (totals, protocol) in enumerate(each_precinct(self.totals, self.protocol))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,12 +380,13 @@ def _why_foreign(
         )
     if manifest["profile_hash"] != profile.canonical_hash():
         return f"was counted under other rules: profile {manifest['profile_id']}"
-    if not election.has_precinct(manifest["precinct_id"]):
-        return f"precinct {manifest['precinct_id']} is not in this election"
-    if manifest["precinct_id"] != device.precinct_id:
+    place = str(manifest["precinct_id"])
+    if not has_place(election, place):
+        return f"precinct {say_place(place)} is not in this election"
+    if place != device.precinct_id:
         return (
-            f"claims precinct {manifest['precinct_id']}, but its device {device.device_id} "
-            f"is certified for {device.precinct_id}"
+            f"claims precinct {say_place(place)}, but its device {device.device_id} "
+            f"is certified for {say_place(device.precinct_id)}"
         )
     if manifest["device_id"] != device.device_id:
         return f"names device {manifest['device_id']}, but {device.device_id} signed it"
@@ -379,8 +407,8 @@ def _why_inconsistent(
     if depth is Depth.COLUMNS:
         recounted = count_columns(election, table_of(package), precinct)
         if totals != recounted:
-            return _not_the_sum(totals, recounted)
-        return _protocol_fault(totals, protocol)
+            return not_the_sum(totals, recounted)
+        return protocol_fault(totals, protocol)
     identity_in(package)
     records = records_of(package)
     ids = Counter(record.record_id for record in records)
@@ -388,7 +416,7 @@ def _why_inconsistent(
         return f"record {ids.most_common(1)[0][0]} is there twice"
     recounted = count_records(election, records, precinct)
     if totals != recounted:
-        return _not_the_sum(totals, recounted)
+        return not_the_sum(totals, recounted)
     report = package.cvr_report()
     again = cvr_report(
         election,
@@ -398,7 +426,7 @@ def _why_inconsistent(
     )
     if report.get("CVR") != again["CVR"]:
         return f"{CVR_REPORT} and {CVR_PARQUET} do not hold the same records"
-    return _protocol_fault(totals, protocol)
+    return protocol_fault(totals, protocol)
 
 
 def _misfit(package: ResultsPackage, election: Election | None) -> str | None:
@@ -427,39 +455,3 @@ def table_of(package: ResultsPackage) -> pa.Table:
         return pq.ParquetFile(data).read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise PackageError(f"{CVR_PARQUET} cannot be read as a table") from error
-
-
-def _protocol_fault(totals: PrecinctTotals, protocol: PrecinctProtocol) -> str | None:
-    """The device wrote both: valid, invalid and set-aside sheets must be the same figures.
-
-    What people may get wrong (papers issued, paper in the box) is not refused here: the
-    control ratios of the profile find it, and the reconciliation lists it (SEED-11).
-    """
-    for style in sorted(set(totals["styles"]) | set(protocol["by_style"])):
-        if style not in totals["styles"] or style not in protocol["by_style"]:
-            return f"ballot style {style} is in only one of {TOTALS} and {PROTOCOL}"
-        counted, written = totals["styles"][style], protocol["by_style"][style]
-        for name, left, right in (
-            ("valid", counted["valid"], written["valid"]),
-            ("invalid", counted["invalid"], written["invalid"]),
-            ("needs_review", counted["needs_review"], written["needs_review"]),
-        ):
-            if left != right:
-                return f"style {style}: {name} is {left} in {TOTALS}, {right} in {PROTOCOL}"
-    return None
-
-
-def _not_the_sum(totals: Mapping[str, Any], recounted: Mapping[str, Any]) -> str:
-    where = _first_difference(totals, recounted)
-    return f"{TOTALS} is not what the records add up to: {where}"
-
-
-def _first_difference(left: Any, right: Any, path: str = "") -> str:
-    """The first place where two JSON values differ, by name."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        for key in sorted(set(left) | set(right)):
-            if left.get(key) != right.get(key):
-                return _first_difference(
-                    left.get(key), right.get(key), f"{path}.{key}" if path else str(key)
-                )
-    return f"{path} says {str(left)[:60]}, the records say {str(right)[:60]}"

@@ -22,6 +22,7 @@ from console.device_sensors import ClockOption, UpsOption
 from console.device_tape import TapeWidth, paper_of, tape
 from console.device_target import check_distinct, check_target, write_package
 from console.device_words import (
+    ISSUED_HELP,
     begin_mode,
     described,
     finding_words,
@@ -31,9 +32,11 @@ from console.device_words import (
 from console.dre import command as screen
 from console.firmware import identity
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
+from console.places import PrecinctOption, place_given
 from console.pollbook.close_sheet import issued_by_pollbook, sheet_files
 from console.polling_day import play_day
 from console.stopwatch import Stopwatch
+from election.places import say_place
 from firmware_sim.device import Mode, OutcomeKind, PrecinctDevice, SheetOutcome
 from firmware_sim.roles import Person
 
@@ -60,7 +63,7 @@ def device() -> None:
 @app.command("run")
 def run(
     election: Annotated[Path, typer.Argument(help="Election definition (JSON).")],
-    precinct: Annotated[str, typer.Option(help="Precinct the device serves.")],
+    precinct: PrecinctOption,
     journal: Annotated[Path, typer.Option(help="The device's journal; made if not there.")],
     keys: Annotated[Path, typer.Option(help="Directory made by `ballotbench keys`.")],
     device_id: Annotated[str, typer.Option("--device", help="Device id, as issued.")],
@@ -70,12 +73,12 @@ def run(
     profile: Annotated[
         str | None, typer.Option(help="A profile other than the definition's: id or TOML file.")
     ] = None,
-    issued: Annotated[
-        list[str] | None, typer.Option(help="Papers handed out, STYLE=N; once for each style.")
-    ] = None,
+    issued: Annotated[list[str] | None, typer.Option(help=ISSUED_HELP)] = None,
     issued_from: Annotated[
-        Path | None,
-        typer.Option(help="Instead: the pollbook's signed close sheet, read after the polls."),
+        list[Path] | None,
+        typer.Option(
+            help="Instead: the pollbook's signed close sheet, read after the polls; one a precinct."
+        ),
     ] = None,
     paper: Annotated[
         str | None,
@@ -119,6 +122,9 @@ def run(
     After a crash the same command line goes on where the device stopped. With --medium a dead
     device costs nothing: another, with an id and journal of its own, takes over with --replaces.
 
+    A polling place of several precincts names each of them by --precinct, and what was issued
+    as PRECINCT/STYLE=N.
+
     Example: ballotbench device run election.json --precinct precinct-1 --journal p1.sqlite
     --keys keys --device scanner-001 --scanner socket://127.0.0.1:7001 --printer p1-tape.bin
     --export p1.zip --issued list=412
@@ -132,16 +138,17 @@ def run(
             "--medium": medium,
             "--replaces": replaces,
             "--second-journal": second_journal,
-            **sheet_files(issued_from),
+            **sheet_files(issued_from or []),
         }
     )
     handed_out = issued_papers(issued or [])
-    if handed_out and issued_from is not None:
+    if handed_out and issued_from:
         raise typer.BadParameter("give it or --issued, not both", param_hint="--issued-from")
     in_box = _paper(paper, paper_seen_by)
+    place = place_given(precinct)
     options = DeviceOptions(
         election=election,
-        precinct=precinct,
+        precinct=place,
         journal=journal,
         keys=keys,
         device_id=device_id,
@@ -167,16 +174,18 @@ def run(
     setup = options.setup(slots)
     for style_id in set(handed_out) - setup.check():
         raise typer.BadParameter(
-            f"precinct {precinct} hands out no style {style_id!r}", param_hint="--issued"
+            f"precinct {say_place(place)} hands out no style {style_id!r}; it has "
+            f"{', '.join(sorted(setup.check()))}",
+            param_hint="--issued",
         )
-    check_target(export, precinct_id=precinct, device_id=device_id, overwrite=overwrite)
+    check_target(export, precinct_id=place, device_id=device_id, overwrite=overwrite)
     watch = Stopwatch()
 
     def told() -> dict[str, int]:
         # The voter list closes with the polls: its figures are not there before.
-        if issued_from is None:
+        if not issued_from:
             return handed_out
-        return issued_by_pollbook(issued_from, keys, setup.election, precinct)
+        return issued_by_pollbook(issued_from, keys, setup.election, place)
 
     with open_device(options, setup, watch=watch, reads=True) as precinct_device:
         begin_mode(precinct_device, mode, people)

@@ -12,6 +12,8 @@ from console.commands.people import people_app
 from console.common import emit_json, stdout
 from console.keyring import copy_trust, describe, words
 from console.officers import TokenPinFileOption, ask_pin, token_pin
+from console.places import PrecinctOption, place_given
+from election.places import say_place
 from firmware_sim import device_keys, trust
 from firmware_sim.medium import RECOVERY_KEY, create_recovery_key
 
@@ -76,7 +78,7 @@ def init(
 def issue(
     directory: DirectoryArgument,
     device: Annotated[str, typer.Argument(help="Device id, e.g. scanner-001.")],
-    precinct: Annotated[str, typer.Option(help="Precinct the device serves.")],
+    precinct: PrecinctOption,
     days: Annotated[int, typer.Option(help="Days the certificate is valid.")] = 365,
     region: Annotated[
         str | None, typer.Option(help="Region that certifies it; the authority if not given.")
@@ -103,13 +105,16 @@ def issue(
 
     Example: ballotbench keys issue keys scanner-002 --precinct precinct-2 --region north
 
+    Example: ballotbench keys issue keys scanner-004 --precinct precinct-4 --precinct precinct-5
+
     Example: ballotbench keys issue keys scanner-003 --precinct precinct-3 --token card-3
     --token-module /usr/lib/softhsm/libsofthsm2.so
     """
+    place = place_given(precinct)
     paths = device_keys.issue(
         directory,
         device,
-        precinct_id=precinct,
+        precinct_id=place,
         now=datetime.now(UTC),
         valid_days=days,
         passphrase=_passphrase(passphrase_file),
@@ -121,7 +126,9 @@ def issue(
     if as_json:
         emit_json({"certificate": str(paths.certificate), "key": str(kept)})
         return
-    stdout.print(f"Device {device} certified for {precinct}: {paths.certificate}", soft_wrap=True)
+    stdout.print(
+        f"Device {device} certified for {say_place(place)}: {paths.certificate}", soft_wrap=True
+    )
 
 
 @app.command("recovery")

@@ -12,6 +12,7 @@ from console.common import emit_json, stderr, stdout
 from console.files import replace_text
 from console.intake import election_and_rules, moment
 from election.model import Election
+from election.places import has_place, say_place
 from election.profile import Profile
 from firmware_sim.errors import MediumError
 from firmware_sim.medium import (
@@ -154,7 +155,7 @@ def check(
         return
     _say(
         f"Record {found.record_id} is one of the {head.count} that device {head.device_id} of "
-        f"precinct {head.precinct_id} signed for."
+        f"precinct {say_place(head.precinct_id)} signed for."
     )
 
 
@@ -181,8 +182,7 @@ def _slots(place: Path, store: TrustStore, at: str | None) -> tuple[list[Slot], 
 
 
 def _form(slot: Slot, election: Election, profile: Profile) -> RecordForm:
-    known = {precinct.id for precinct in election.precincts}
-    if slot.head.election_hash != election.hash or slot.head.precinct_id not in known:
+    if slot.head.election_hash != election.hash or not has_place(election, slot.head.precinct_id):
         raise MediumError(
             f"the medium of device {slot.head.device_id} is of another election "
             f"({slot.head.election_hash[:16]}…, not {election.hash[:16]}…)"
@@ -211,7 +211,7 @@ def _report(rows: list[dict[str, Any]], faults: list[str], as_json: bool) -> Non
         for row in rows:
             written = f" Written: {row['file']}" if "file" in row else ""
             _say(
-                f"Device {row['device']}, precinct {row['precinct']}, {row['mode']}: "
+                f"Device {row['device']}, precinct {say_place(row['precinct'])}, {row['mode']}: "
                 f"{row['records']} records, {row['state'].replace('_', ' ')}.{written}"
             )
         for fault in faults:

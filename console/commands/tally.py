@@ -108,7 +108,8 @@ def tally(
         for note in elected.notes:
             stdout.print(f"Note: {note}", markup=False, highlight=False, soft_wrap=True)
         stdout.print(
-            f"{len(verification.accepted)} packages counted, {len(verification.refused)} refused. "
+            f"{len({p.digest for p in verification.accepted})} packages counted, "
+            f"{len(verification.refused)} refused. "
             f"Written: {', '.join(str(p) for p in paths)}",
             markup=False,
             highlight=False,

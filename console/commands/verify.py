@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from console.verify_protocols import ProtocolRules, apart, protocol_line, protoc
 from console.verify_tapes import verify_tapes
 from election.commissions import Commissions, load_commissions
 from election.model import Election
+from election.places import say_place
 from election.profile import Profile
 from firmware_sim.errors import FirmwareError, SignatureError
 from firmware_sim.medium import RECOVERED_MAGIC, Head
@@ -42,6 +44,7 @@ from tally.verification import (
     REASON_OF_FAULT,
     PackageRefusedError,
     RefusalReason,
+    VerifiedPackage,
     check_origin,
 )
 
@@ -173,21 +176,7 @@ def verify(
         definition, rules = configuration
         result = take_in(packages, definition, rules, store, when)
         rows = [_refused(error) for error in result.refused]
-        rows += [
-            {
-                "name": p.name,
-                "accepted": True,
-                "package_id": p.package_id,
-                "precinct": p.precinct_id,
-                "device": p.device_id,
-                "export_number": p.export_number,
-                "sheets": p.totals["sheets"],
-                "joined": [part.as_json() for part in p.joined],
-                "findings": [finding.sentence for finding in p.findings],
-                "software": list(p.software),
-            }
-            for p in result.accepted
-        ]
+        rows += _accepted(result.accepted)
     for row in rows:
         if row["accepted"] and "state" in row and certified is not None:
             row["findings"] = ["which software it ran is told by its log: give --election too"]
@@ -219,6 +208,33 @@ def _tree(
     if configuration is None:
         raise typer.BadParameter("needs --election", param_hint="--commissions")
     return load_commissions(commissions, configuration[0])
+
+
+def _accepted(packages: Iterable[VerifiedPackage]) -> list[dict[str, Any]]:
+    """One row a file; one of several precincts says how many sheets each has."""
+    rows: dict[str, dict[str, Any]] = {}
+    for p in packages:
+        row = rows.setdefault(
+            p.digest,
+            {
+                "name": p.name,
+                "accepted": True,
+                "package_id": p.package_id,
+                "precinct": p.place or p.precinct_id,
+                "device": p.device_id,
+                "export_number": p.export_number,
+                "sheets": 0,
+                "joined": [],
+                "findings": [],
+                "software": list(p.software),
+            },
+        )
+        row["sheets"] += p.totals["sheets"]
+        row["joined"] += [part.as_json() for part in p.joined]
+        row["findings"] += [finding.sentence for finding in p.findings]
+        if p.place is not None:
+            row.setdefault("precincts", {})[p.precinct_id] = p.totals["sheets"]
+    return list(rows.values())
 
 
 def _log_row(path: Path, store: TrustStore, at: datetime, expected: str | None) -> dict[str, Any]:
@@ -295,7 +311,7 @@ def _origins(packages: list[Path], store: TrustStore, at: datetime) -> list[dict
                 )
             # Wholly other papers may carry a precinct's name: the certificate has the last word.
             if package.manifest["precinct_id"] != device.precinct_id:
-                why = f"claims another precinct than its device's, {device.precinct_id}"
+                why = f"claims another precinct than its device's, {say_place(device.precinct_id)}"
                 raise PackageRefusedError(
                     name, RefusalReason.FOREIGN, why, device_id=device.device_id
                 )
@@ -345,14 +361,16 @@ def _line(row: dict[str, Any]) -> str:
         return f"{row['name']}: refused, {row['reason']}: {row['detail']}"
     if "events" in row:
         return (
-            f"{row['name']}: whole: precinct {row['precinct']}, device {row['device']}, "
+            f"{row['name']}: whole: precinct {say_place(row['precinct'])}, device {row['device']}, "
             f"{row['events']} events, {row['checkpoints']} signed checkpoints"
         )
     sheets = f", {row['sheets']} sheets" if "sheets" in row else ""
+    if "precincts" in row:
+        sheets += f" ({', '.join(f'{name}: {n}' for name, n in row['precincts'].items())})"
     if row.get("mode", "official") != "official":
         sheets += f", {row['mode']} mode: no results"
     what = f"export {row['export_number']}" if "export_number" in row else "recovered from a medium"
     return (
-        f"{row['name']}: accepted: precinct {row['precinct']}, device {row['device']}, "
+        f"{row['name']}: accepted: precinct {say_place(row['precinct'])}, device {row['device']}, "
         f"{what}{sheets}"
     )

@@ -24,10 +24,11 @@ from console.device_bench import (
 from console.device_sensors import ClockOption, UpsOption, watching
 from console.device_tape import TapeWidth, paper_of
 from console.device_target import check_distinct, check_target, write_package
-from console.device_words import begin_mode, described, issued_papers
+from console.device_words import ISSUED_HELP, begin_mode, described, issued_papers
 from console.dre.officers import BenchOfficers, Officers, RegisteredOfficers
 from console.errors import ConsoleError
 from console.officers import OfficerOption, PinFileOption, TokenPinFileOption
+from console.places import PrecinctOption, place_given
 from console.removable import Following, open_medium
 from firmware_sim.device import Mode, PrecinctDevice
 from firmware_sim.dre import Station
@@ -52,7 +53,7 @@ def add(app: typer.Typer) -> None:
 
 def dre(
     election: Annotated[Path, typer.Argument(help="Election definition (JSON).")],
-    precinct: Annotated[str, typer.Option(help="Precinct the device serves.")],
+    precinct: PrecinctOption,
     journal: Annotated[Path, typer.Option(help="The device's journal; made if not there.")],
     keys: Annotated[Path, typer.Option(help="Directory made by `ballotbench keys`.")],
     device_id: Annotated[str, typer.Option("--device", help="Device id, as issued.")],
@@ -66,9 +67,7 @@ def dre(
         Path | None,
         typer.Option(help="Results package to write (.zip), on the officers' page or by --close."),
     ] = None,
-    issued: Annotated[
-        list[str] | None, typer.Option(help="For the export: ballots activated, STYLE=N.")
-    ] = None,
+    issued: Annotated[list[str] | None, typer.Option(help=f"For the export: {ISSUED_HELP}")] = None,
     overwrite: Annotated[bool, typer.Option(help="Write over whatever is at --export.")] = False,
     profile: Annotated[
         str | None, typer.Option(help="A profile other than the definition's: id or TOML file.")
@@ -126,9 +125,10 @@ def dre(
             "--second-journal": second_journal,
         }
     )
+    place = place_given(precinct)
     options = DeviceOptions(
         election=election,
-        precinct=precinct,
+        precinct=place,
         journal=journal,
         keys=keys,
         device_id=device_id,
@@ -150,7 +150,7 @@ def dre(
     people = [slot.person for slot in slots]
     setup = replace(options.setup(slots), kind="dre")
     if export is not None:
-        check_target(export, precinct_id=precinct, device_id=device_id, overwrite=overwrite)
+        check_target(export, precinct_id=place, device_id=device_id, overwrite=overwrite)
     # Drivers and the reader are slow to import; --help need not wait for them.
     from hardware.printer import open_printer
     from hardware.simulated.paper_trail import SimulatedPaperTrail
@@ -206,7 +206,7 @@ def dre(
         code = None if register is not None else f"{secrets.randbelow(10**6):06d}"
         own: Officers
         if register is not None:
-            own = RegisteredOfficers(register, precinct)
+            own = RegisteredOfficers(register, place)
         else:
             own = BenchOfficers(code or "")
         given = None if export is None else save

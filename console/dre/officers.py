@@ -75,7 +75,7 @@ class BenchOfficers:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredOfficers:
-    """The people of a precinct, by the register of its keys."""
+    """The people of a precinct, or of a place of several, by the register of its keys."""
 
     register: PeopleRegister
     precinct_id: str

@@ -12,6 +12,7 @@ from console.dre.officers import NotProvedError
 from console.dre.words import KEYS, LANGUAGES, NAMES, several, word
 from election.model import Contest
 from election.paper_record.design import record_languages, texts_of
+from election.places import is_one_precinct, paper_key, place_papers
 from firmware_sim.dre import Session, Stage, Station
 from firmware_sim.errors import StateError
 from firmware_sim.failures import FAILURES, Failure
@@ -143,13 +144,17 @@ class Pages:
         """The officers' page."""
         station, election = self._station, self._station.setup.election
         language = self._tag
+        place = station.setup.precinct_id
         styles = [
             {
-                "id": style.id,
-                "text": (style.name or {}).get(language)
-                or " · ".join(c.title[language] for c in election.style_contests(style.id)[:2]),
+                "id": paper_key(place, precinct, style.id),
+                "text": ("" if is_one_precinct(place) else f"{precinct} · ")
+                + (
+                    (style.name or {}).get(language)
+                    or " · ".join(c.title[language] for c in election.style_contests(style.id)[:2])
+                ),
             }
-            for style in election.precinct_styles(station.setup.precinct_id)
+            for precinct, style in place_papers(election, place)
         ]
         state = station.device.state
         failures = [f for f in Failure if f in station.device.failures]

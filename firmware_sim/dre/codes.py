@@ -19,7 +19,7 @@ OPEN_CODES = 20
 
 
 class Codes:
-    """The codes that are open, each for a ballot of one style."""
+    """The codes that are open, each for a ballot of one kind of paper (precinct, style)."""
 
     def __init__(self, randomness: Callable[[int], bytes]) -> None:
         """`randomness` gives n unpredictable bytes."""
@@ -32,18 +32,18 @@ class Codes:
         if len(self._open) >= OPEN_CODES:
             raise StateError("too many codes are open: have them used, or take them back")
 
-    def make(self, style_id: str) -> str:
-        """A new code for one ballot of a style. Raises StateError as `check_room`."""
+    def make(self, paper: str) -> str:
+        """A new code for one ballot of a kind of paper. Raises StateError as `check_room`."""
         self.check_room()
         while True:
             number = int.from_bytes(self._randomness(8), "big") % 10**CODE_DIGITS
             code = f"{number:0{CODE_DIGITS}d}"
             if code not in self._open:
-                self._open[code] = style_id
+                self._open[code] = paper
                 return code
 
     def use(self, code: str) -> str:
-        """The style of a code, which is then used up; spaces and dashes do not matter.
+        """The kind of paper of a code, which is then used up; spaces and dashes do not matter.
 
         Raises:
             StateError: no such code, or too many wrong ones were tried.

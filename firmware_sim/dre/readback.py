@@ -64,8 +64,9 @@ class Informed:
 
 
 def _said(sheet: SheetInterpretation) -> object:
-    """Style, kind and choices; which write-in line is which no paper says."""
+    """Precinct, style, kind and choices; which write-in line is which no paper says."""
     return (
+        sheet.precinct_id,
         sheet.ballot_style_id,
         sheet.ballot_kind,
         [

@@ -36,12 +36,14 @@ class Stage(StrEnum):
 
 @dataclass(slots=True)
 class Session:
-    """A voter's ballot. `spoiled` records so far; `language` a tag of the style's."""
+    """A voter's ballot, of a style in a precinct. `spoiled` records so far; `language` a tag of
+    the style's."""
 
     election: Election
     profile: Profile
     style_id: str
     language: str
+    precinct_id: str
     spoiled: int = 0
     _chosen: dict[str, list[str]] = field(default_factory=dict)
     _written: dict[tuple[str, str], str] = field(default_factory=dict)

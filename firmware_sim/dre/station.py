@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from election.errors import ElectionError
 from election.paper_record.design import RecordLayout, design_record, record_languages
 from election.paper_record.render import render_record
+from election.places import paper_key, paper_keys
 from firmware_sim.day import close_day, open_day
 from firmware_sim.device import NOBODY, OutcomeKind, PrecinctDevice
 from firmware_sim.dre.codes import Codes
@@ -104,8 +105,8 @@ class Station:
 
     # --- officers --------------------------------------------------------------------
 
-    def issue_code(self, style_id: str, *, present: Sequence[Person] = NOBODY) -> str:
-        """A code for one ballot of a style: six figures, good once.
+    def issue_code(self, paper: str, *, present: Sequence[Person] = NOBODY) -> str:
+        """A code for one ballot of a style (`election.places.paper_key`): six figures, good once.
 
         Raises:
             StateError: the polls are not open, no such style, or too many codes are open.
@@ -113,12 +114,12 @@ class Station:
         """
         by = self.device.authorise(Action.ACTIVATE_BALLOT, present)
         self._polls_open()
-        if style_id not in self.setup.check():
-            raise StateError(f"the precinct has no ballot style {style_id[:40]!r}")
+        if paper not in self.setup.check():
+            raise StateError(f"the precinct has no ballot style {paper[:40]!r}")
         self._codes.check_room()
         # Which style it is for is not logged: that would tie a time to a kind of ballot.
         self.device.note("ballot_code_made", {"by": by})
-        return self._codes.make(style_id)
+        return self._codes.make(paper)
 
     def withdraw_codes(self, *, present: Sequence[Person] = NOBODY) -> None:
         """Take back every code that was not used. Raises RoleError."""
@@ -145,7 +146,7 @@ class Station:
         action = self.settling()
         by = self.device.authorise(action, present)
         if action is Action.SETTLE_SHEET:
-            self.device.spoil_held(self._style_under_glass())
+            self.device.spoil_held(self._paper_under_glass())
             self.device.note("left_record_spoiled", {"by": by})
             self._end()
             return
@@ -176,7 +177,7 @@ class Station:
             raise StateError("nobody has asked for help")
         by = self.device.authorise(Action.SETTLE_SHEET, present)
         if self.trail.status().place is PaperPlace.HELD:
-            self.device.spoil_held(self._style_under_glass())
+            self.device.spoil_held(self._paper_under_glass())
         self.device.note("voter_helped", {"by": by})
         if self.session is None:
             self._end()
@@ -225,10 +226,13 @@ class Station:
         """
         self._polls_open()
         self._at(Stage.IDLE)
-        style_id = self._codes.use(code)
+        place = self.setup.precinct_id
+        precinct, style_id = paper_keys(self.setup.election, place)[self._codes.use(code)]
         self.device.note("ballot_activated", {})
         language = record_languages(self.setup.election, style_id)[0]
-        self.session = Session(self.setup.election, self.setup.profile, style_id, language)
+        self.session = Session(
+            self.setup.election, self.setup.profile, style_id, language, precinct
+        )
         self._to(Stage.VOTING)
 
     def voter(self) -> Session:
@@ -281,7 +285,7 @@ class Station:
                 self._layout(session),
                 session.choices(),
                 kind=self.device.mode.value,
-                precinct_id=self.setup.precinct_id,
+                precinct_id=session.precinct_id,
             )
         except ElectionError as error:
             raise StateError(str(error)) from error
@@ -318,7 +322,7 @@ class Station:
     def spoil(self) -> None:
         """The voter does not accept the record."""
         self._at(Stage.VERIFY)
-        self.device.spoil_held(self._style_under_glass())
+        self.device.spoil_held(self._paper_under_glass())
         self._after_spoiling(None)
 
     def leave(self) -> None:
@@ -382,14 +386,17 @@ class Station:
         else:
             self._to(Stage.SUMMARY, notice or Notice("spoiled"))
 
-    def _style_under_glass(self) -> str:
-        """The style of the record there: the voter's, or after a cut what the paper says."""
-        if self.session is not None:
-            return self.session.style_id
-        styles = sorted(self.setup.check())
-        seen = self.under_glass() if len(styles) > 1 else None
+    def _paper_under_glass(self) -> str:
+        """What the record there is (`election.places.paper_key`): the voter's, or after a cut
+        what the paper says."""
+        place, session = self.setup.precinct_id, self.session
+        if session is not None:
+            return paper_key(place, session.precinct_id, session.style_id)
+        papers = sorted(self.setup.check())
+        seen = self.under_glass() if len(papers) > 1 else None
+        key = seen and paper_key(place, seen.precinct_id or place, seen.ballot_style_id)
         # Half printed, perhaps: of which kind, nobody can say.
-        return styles[0] if seen is None else seen.ballot_style_id
+        return key if key in papers else papers[0]
 
     def _expected(self) -> SheetInterpretation | None:
         return None if self.session is None else self._interpreted(self.session)
@@ -401,7 +408,7 @@ class Station:
             self._layout(session),
             session.choices(),
             kind=self.device.mode.value,
-            precinct_id=self.setup.precinct_id,
+            precinct_id=session.precinct_id,
         )
 
     def _layout(self, session: Session) -> RecordLayout:

@@ -6,7 +6,8 @@ are big-endian; bit n of a set is the n-th option of `Contest.option_ids()`, bit
 
     16   record id
     1    bits: 0 valid, 1 needs review, 2 the sheet names its precinct
-    1    ballot style: its place, from 0, among the precinct's styles
+    1    ballot style: its place, from 0, among the precinct's styles; at a place of several
+         precincts (`election.places`) among those of the first, then the second, …
     1    ground of invalidity: 0 none, else its place, from 1, in the profile
     for each contest of the style, in the style's order:
       1    status: its place in `STATUSES`
@@ -20,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from election.model import Contest, Election
+from election.places import is_one_precinct, place_papers
 from election.profile import Profile
 from firmware_sim.errors import MediumError
 from scanner.cvr import CastVoteRecord
@@ -39,16 +41,18 @@ STATUSES = (
 
 
 class RecordForm:
-    """How records of one precinct are written; both ways, and nothing is lost between."""
+    """How records of one precinct, or of a place of several, are written; both ways, and
+    nothing is lost between."""
 
     def __init__(self, election: Election, profile: Profile, precinct_id: str) -> None:
         """The form of this precinct's records under this definition and profile."""
         self.election_hash = election.hash
         self.profile_hash = profile.canonical_hash()
         self.precinct_id = precinct_id
-        styles = election.precinct_styles(precinct_id)
-        self._styles = tuple(style.id for style in styles)
-        self._contests = tuple(election.style_contests(style.id) for style in styles)
+        papers = place_papers(election, precinct_id)
+        self._one = is_one_precinct(precinct_id)
+        self._papers = tuple((precinct, style.id) for precinct, style in papers)
+        self._contests = tuple(election.style_contests(style.id) for _, style in papers)
         self._grounds = tuple(ground.id for ground in profile.invalid_grounds)
         longest = max(
             (sum(map(_contest_bytes, contests)) for contests in self._contests), default=0
@@ -63,7 +67,7 @@ class RecordForm:
             MediumError: the record is not of this election and precinct.
         """
         try:
-            style = self._styles.index(record.ballot_style_id)
+            style = self._papers.index(self._paper(record))
             ground = (
                 0
                 if record.invalid_ground is None
@@ -73,8 +77,8 @@ class RecordForm:
             contests = self._contests[style]
             if record.election_hash != self.election_hash or len(readings) != len(contests):
                 raise ValueError("another election or other contests")
-            if record.precinct_id not in (None, self.precinct_id) or record.images:
-                raise ValueError("another precinct, or images")
+            if record.images:
+                raise ValueError("it has images")
             bits = record.valid | record.needs_review << 1 | (record.precinct_id is not None) << 2
             parts = [bytes.fromhex(record.record_id), bytes((bits, style, ground))]
             parts += [_pack_contest(contest, readings[contest.id]) for contest in contests]
@@ -95,11 +99,12 @@ class RecordForm:
                 end = at + _contest_bytes(contest)
                 contests.append(_unpack_contest(contest, data[at:end]))
                 at = end
+            precinct, style_id = self._papers[style]
             record = CastVoteRecord(
                 record_id=data[:ID_BYTES].hex(),
                 election_hash=self.election_hash,
-                ballot_style_id=self._styles[style],
-                precinct_id=self.precinct_id if bits & 4 else None,
+                ballot_style_id=style_id,
+                precinct_id=precinct if bits & 4 else None,
                 valid=bool(bits & 1),
                 invalid_ground=self._grounds[ground - 1] if ground else None,
                 needs_review=bool(bits & 2),
@@ -110,6 +115,15 @@ class RecordForm:
         if self.pack(record) != data:
             raise MediumError("a record on the medium is not in the one form of a record")
         return record
+
+    def _paper(self, record: CastVoteRecord) -> tuple[str, str]:
+        """Precinct and style of a record; at a place of several it must name its precinct."""
+        precinct = record.precinct_id
+        if precinct is None and self._one:
+            precinct = self.precinct_id
+        if precinct is None:
+            raise ValueError("it names no precinct")
+        return precinct, record.ballot_style_id
 
 
 def _contest_bytes(contest: Contest) -> int:

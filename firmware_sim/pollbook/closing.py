@@ -71,14 +71,7 @@ def checked_sheet(
         signatory = verify(sheet.content, sheet.signature)
     except SignatureError as error:
         raise BookError(f"{where}: its signature is not accepted: {error}") from error
-    try:
-        value = PollbookSheet.model_validate_json(sheet.content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        at = ".".join(map(str, first["loc"])) or "the file"
-        raise BookError(
-            f"{where}: is not the close sheet of a pollbook: {at}: {first['msg']}"
-        ) from error
+    value = _parsed(sheet, where)
     if not value.closed:
         raise BookError(f"{where}: the pollbook was still open; close it and give that sheet")
     if value.election_hash != election_hash:
@@ -86,6 +79,26 @@ def checked_sheet(
     if value.precinct != precinct or signatory.place != precinct:
         raise BookError(f"{where}: is of another precinct or signed for one; this is {precinct}")
     return value
+
+
+def claimed_precinct(sheet: CloseSheet, where: str) -> str:
+    """Which precinct a sheet says it is of; proved by `issued_by_style` for that precinct.
+
+    Raises:
+        BookError: not a close sheet.
+    """
+    return _parsed(sheet, where).precinct
+
+
+def _parsed(sheet: CloseSheet, where: str) -> PollbookSheet:
+    try:
+        return PollbookSheet.model_validate_json(sheet.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"])) or "the file"
+        raise BookError(
+            f"{where}: is not the close sheet of a pollbook: {at}: {first['msg']}"
+        ) from error
 
 
 def read_sheet(path: Path) -> CloseSheet:

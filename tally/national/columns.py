@@ -19,8 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from election.model import Election
-from firmware_sim.counting import TOTALS_FORMAT
+from election.places import is_one_precinct, precincts_in, say_place
+from firmware_sim.counting import empty_totals
 from firmware_sim.errors import CountError
+from firmware_sim.place_figures import joined_totals
 from scanner.columns import SCHEMA
 from scanner.reading import ContestStatus
 
@@ -76,6 +78,7 @@ def count_columns(election: Election, table: pa.Table, precinct_id: str) -> dict
     """Count a table of `scanner.cvr.SCHEMA` into the content of `totals.json`.
 
     Rows of one record stand together, and in it those of one contest (as a device writes).
+    `precinct_id` may be a place of several (`election.places`).
 
     Raises:
         CountError: as `firmware_sim.counting.count_records`, and for a table of another form
@@ -88,32 +91,49 @@ def count_columns(election: Election, table: pa.Table, precinct_id: str) -> dict
             if missing
             else "the table's columns are of another kind than cast vote records"
         )
-    styles = {style.id: style for style in election.precinct_styles(precinct_id)}
-    by_style: dict[str, dict[str, Any]] = {
-        style_id: {"sheets": 0, "valid": 0, "invalid": 0, "needs_review": 0, "invalid_grounds": {}}
-        for style_id in styles
-    }
-    by_contest: dict[str, dict[str, Any]] = {}
-    for style_id in styles:
-        for contest in election.style_contests(style_id):
-            by_contest[contest.id] = {
-                "votes": dict.fromkeys(contest.option_ids(), 0),
-                **dict.fromkeys(
-                    ("ballots", "overvotes", "undervotes", "blank", "invalid", "needs_review"), 0
-                ),
-            }
-    sheets = 0
-    if len(table):
-        rows = _Rows.of(election, table, precinct_id, tuple(styles), tuple(by_contest))
-        sheets = rows.count(by_style, by_contest)
-    return {
-        "format": TOTALS_FORMAT,
-        "election_hash": election.hash,
-        "precinct_id": precinct_id,
-        "sheets": sheets,
-        "styles": by_style,
-        "contests": by_contest,
-    }
+    parts = {}
+    for precinct, rows in _by_precinct(table, precinct_id).items():
+        totals = parts[precinct] = empty_totals(election, precinct)
+        if len(rows):
+            counted = _Rows.of(
+                election, rows, precinct, tuple(totals["styles"]), tuple(totals["contests"])
+            )
+            totals["sheets"] = counted.count(totals["styles"], totals["contests"])
+    return joined_totals(precinct_id, parts)
+
+
+def _by_precinct(table: pa.Table, place: str) -> dict[str, pa.Table]:
+    """The rows of each precinct of a place; no record has rows of two.
+
+    Raises CountError: a record of none of them, or of two, or there twice.
+    """
+    if is_one_precinct(place):
+        return {place: table}
+    order = {precinct: number for number, precinct in enumerate(precincts_in(place))}
+    codes = _word(table["precinct_id"]).renumbered(order)
+    ids = _one_chunk(table["record_id"])
+    starts = _starts(ids)
+    _check_ids(ids.take(pa.array(np.flatnonzero(starts))))
+    if np.any(codes < 0):
+        at = int(np.flatnonzero(codes < 0)[0])
+        raise CountError(f"record {ids[at].as_py()}: names no precinct of {say_place(place)}")
+    torn = np.flatnonzero(~starts[1:] & (codes[1:] != codes[:-1]))
+    if len(torn):
+        raise CountError(f"record {ids[int(torn[0])].as_py()}: its rows contradict each other")
+    return {precinct: table.filter(pa.array(codes == number)) for precinct, number in order.items()}
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array.chunk(0) if isinstance(array, pa.ChunkedArray) and array.num_chunks else array
+
+
+def _starts(ids: pa.Array) -> Bools:
+    """The rows that start a record."""
+    starts = np.ones(len(ids), dtype=np.bool_)
+    if len(ids):
+        starts[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
+    return starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +170,8 @@ class _Rows:
         contests: tuple[str, ...],
     ) -> _Rows:
         """Check and take apart. Raises CountError."""
-        ids = table["record_id"].combine_chunks()
-        if isinstance(ids, pa.ChunkedArray):
-            ids = ids.chunk(0)
-        starts = np.ones(len(table), dtype=np.bool_)
-        starts[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
+        ids = _one_chunk(table["record_id"])
+        starts = _starts(ids)
         first = np.flatnonzero(starts)
         named = ids.take(pa.array(first))
         _check_ids(named)

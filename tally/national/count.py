@@ -28,6 +28,7 @@ import pyarrow as pa
 from election.commissions import Commissions
 from election.definition import load_election
 from election.model import Election
+from election.places import precincts_in
 from election.profile import Profile, load_profile
 from firmware_sim.eventlog import utc_text
 from firmware_sim.keyfiles import REGIONS
@@ -305,7 +306,9 @@ def _precincts(
     against: dict[str, list[Refused]] = {}
     for one in refused:
         if one.precinct_id is not None:
-            against.setdefault(one.precinct_id, []).append(one)
+            # A place's package is refused for each of its precincts.
+            for precinct_id in precincts_in(one.precinct_id):
+                against.setdefault(precinct_id, []).append(one)
     rows: list[dict[str, Any]] = []
     for precinct in election.precincts:
         package = counted.get(precinct.id)

@@ -228,7 +228,7 @@ def test_a_day_by_command(desk: Desk, tmp_path: Path) -> None:
     assert sums["styles"]["list"]["unused"] == 197
     assert json.loads((tmp_path / "pollbook.json").read_bytes()) == sums
     election = load_election(ELECTION)
-    door = (tmp_path / "pollbook.json", desk.keys, election)
+    door = ([tmp_path / "pollbook.json"], desk.keys, election)
     assert issued_by_pollbook(*door, "P-101") == {"list": 2, "smd-1": 2}
     with pytest.raises(FirmwareError, match="another precinct"):
         issued_by_pollbook(*door, "P-102")

@@ -250,13 +250,13 @@ class ListPrinter:
         pass
 
 
-def setup(keys: Path, profile: str = "us-general") -> DeviceSetup:
+def setup(keys: Path, profile: str = "us-general", place: str = PRECINCT) -> DeviceSetup:
     """A device's set-up with keys in `keys` (made on first use)."""
     if not keys.exists():
         trust.create_authority(keys, name="Test root", now=NOW, valid_days=3650)
-        trust.issue_device(keys, DEVICE, precinct_id=PRECINCT, now=NOW, valid_days=365)
+        trust.issue_device(keys, DEVICE, precinct_id=place, now=NOW, valid_days=365)
     return DeviceSetup(
-        election(profile), load_profile(profile), PRECINCT, trust.DeviceSigner.load(keys, DEVICE)
+        election(profile), load_profile(profile), place, trust.DeviceSigner.load(keys, DEVICE)
     )
 
 

@@ -37,9 +37,9 @@ class Clock:
         return self.now
 
 
-def setup(keys: Path) -> DeviceSetup:
-    """The bench's precinct as a screen device."""
-    own = bench.setup(keys)
+def setup(keys: Path, place: str = bench.PRECINCT) -> DeviceSetup:
+    """The bench's precinct (or place of several) as a screen device."""
+    own = bench.setup(keys, place=place)
     return DeviceSetup(own.election, own.profile, own.precinct_id, own.signer, kind="dre")
 
 

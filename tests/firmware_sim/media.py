@@ -61,13 +61,14 @@ class MemoryJournal:
 
 
 class Desk:
-    """An authority with a recovery key, devices of one precinct, and what they are set up for."""
+    """An authority with a recovery key, devices of one precinct (or place of several), and what
+    they are set up for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: str = bench.PRECINCT) -> None:
         self.keys = folder / "keys"
-        self.setup = bench.setup(self.keys)
+        self.setup = bench.setup(self.keys, place=place)
         create_recovery_key(self.keys, now=bench.NOW)
-        self.form = RecordForm(self.setup.election, self.setup.profile, bench.PRECINCT)
+        self.form = RecordForm(self.setup.election, self.setup.profile, place)
         self.public = load_recovery_certificate(self.keys)
         self.private = load_recovery_key(self.keys / RECOVERY_KEY)
         self.trust = TrustStore.load(self.keys)
@@ -75,7 +76,7 @@ class Desk:
     def signer(self, device: str = bench.DEVICE) -> trust.DeviceSigner:
         if not trust.device_paths(self.keys, device).certificate.exists():
             trust.issue_device(
-                self.keys, device, precinct_id=bench.PRECINCT, now=bench.NOW, valid_days=365
+                self.keys, device, precinct_id=self.setup.precinct_id, now=bench.NOW, valid_days=365
             )
         return trust.DeviceSigner.load(self.keys, device)
 

@@ -94,9 +94,12 @@ class Ballots:
         return hashlib.shake_256(seed.encode()).digest(size)
 
 
-def ballot(number: int) -> bytes:
+KINDS = (bench.GOOD, bench.OTHER, bench.BOTH)
+
+
+def ballot(number: int, kinds: Sequence[bytes] = KINDS) -> bytes:
     """The n-th voter's sheet."""
-    kind = random.Random(number).choice([bench.GOOD, bench.OTHER, bench.BOTH])
+    kind = random.Random(number).choice(kinds)
     return json.dumps({**json.loads(kind), "number": number}).encode()
 
 
@@ -106,7 +109,9 @@ def stream(size: int, name: list[int]) -> bytes:
     return hashlib.shake_256(f"medium {name[0]}".encode()).digest(size)
 
 
-def what_is_left(desk: Desk, folder: Path, order: Sequence[int]) -> dict[str, bytes]:
+def what_is_left(
+    desk: Desk, folder: Path, order: Sequence[int], kinds: Sequence[bytes] = KINDS
+) -> dict[str, bytes]:
     """A whole day with these voters in this order: every file, by name, and the tapes."""
     folder.mkdir()
     device_folder = folder / "device"
@@ -132,7 +137,7 @@ def what_is_left(desk: Desk, folder: Path, order: Sequence[int]) -> dict[str, by
             medium=medium,
         )
         open_day(device)
-        feeder.load([ballot(number) for number in order])
+        feeder.load([ballot(number, kinds) for number in order])
         for _ in order:
             device.process_next()
         close_day(device)
