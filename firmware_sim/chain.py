@@ -15,7 +15,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from firmware_sim.certificates import REGION_USAGE, PublicKey, Purpose, further_names, key_hash
 from firmware_sim.errors import KeyFileError, SignatureError, SignatureFault
@@ -214,8 +216,9 @@ def _check_region(certificate: x509.Certificate, root: x509.Certificate) -> None
     depth = root.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
     if depth == 0:
         raise ValueError("this authority may have no regions (path length 0)")
-    _check_understood(certificate)
     extensions = certificate.extensions
+    for extension in extensions:
+        _check_understood(extension)
     constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
     usage = extensions.get_extension_for_class(x509.KeyUsage).value
     purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -227,20 +230,45 @@ def _check_region(certificate: x509.Certificate, root: x509.Certificate) -> None
 
 
 def _check_device(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
-    certificate.verify_directly_issued_by(issuer)
-    _check_understood(certificate)
-    constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    _check_issuer(certificate, issuer)
+    found = {}
+    for extension in certificate.extensions:
+        _check_understood(extension)
+        found[type(extension.value)] = extension.value
+    constraints, usage = found.get(x509.BasicConstraints), found.get(x509.KeyUsage)
+    if not isinstance(constraints, x509.BasicConstraints) or not isinstance(usage, x509.KeyUsage):
+        raise ValueError("the signer's certificate does not say what it may do")
     if constraints.ca or usage.key_cert_sign or not usage.digital_signature:
         raise ValueError("the signer's certificate is not a device's")
 
 
+def _check_issuer(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+    """As `verify_directly_issued_by`, but that an issuer's key is taken out only once.
+
+    Raises InvalidSignature, ValueError, TypeError.
+    """
+    key = _issuer_key(issuer)
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        certificate.verify_directly_issued_by(issuer)
+        return
+    if certificate.issuer != issuer.subject:
+        raise ValueError("the names of issuer and subject differ")
+    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+        raise ValueError("signed by another algorithm than ECDSA with SHA-256")
+    key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
+
+
+@lru_cache(maxsize=1024)
+def _issuer_key(issuer: x509.Certificate) -> PublicKey:
+    return certified_key(issuer)
+
+
 def _check_names(device: x509.Certificate, region: x509.Certificate) -> None:
     """Each of the device's names starts with one of those that the region may give."""
-    allowed, excludes = _allowed_names(region)
-    own = names_of(region.subject).get(NameOID.ORGANIZATION_NAME)
-    names = names_of(device.subject)
-    for name in (device.subject, *further_names(device)):
+    allowed, excludes, own = _allowed_names(region)
+    subject = device.subject
+    names = names_of(subject)
+    for name in (subject, *further_names(device)):
         rdns = tuple(name.rdns)
         begins = any(rdns[:length] in allowed for length in range(1, len(rdns) + 1))
         if excludes or not begins:
@@ -255,17 +283,17 @@ def _check_names(device: x509.Certificate, region: x509.Certificate) -> None:
 @lru_cache(maxsize=1024)
 def _allowed_names(
     region: x509.Certificate,
-) -> tuple[frozenset[tuple[x509.RelativeDistinguishedName, ...]], bool]:
-    """Beginnings of the names that a region may give, and whether it excludes any."""
+) -> tuple[frozenset[tuple[x509.RelativeDistinguishedName, ...]], bool, str | None]:
+    """Beginnings of the names that a region may give, whether it excludes any, and its own."""
     constraints = region.extensions.get_extension_for_class(x509.NameConstraints).value
     allowed = frozenset(tuple(each.value.rdns) for each in constraints.permitted_subtrees or ())
-    return allowed, bool(constraints.excluded_subtrees)
+    own = names_of(region.subject).get(NameOID.ORGANIZATION_NAME)
+    return allowed, bool(constraints.excluded_subtrees), own
 
 
-def _check_understood(certificate: x509.Certificate) -> None:
-    for extension in certificate.extensions:
-        if extension.critical and not isinstance(extension.value, _UNDERSTOOD):
-            raise ValueError("a certificate says something critical that is not understood here")
+def _check_understood(extension: x509.Extension[x509.ExtensionType]) -> None:
+    if extension.critical and not isinstance(extension.value, _UNDERSTOOD):
+        raise ValueError("a certificate says something critical that is not understood here")
 
 
 def _check_dates(who: str, certificate: x509.Certificate, when: datetime) -> None:

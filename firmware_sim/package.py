@@ -36,6 +36,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from firmware_sim import zip_form
 from firmware_sim.errors import PackageError
 
 MANIFEST = "manifest.json"
@@ -72,9 +73,6 @@ MAX_FILES = 64
 #: Largest report taken out of its compressed form, bytes: 100,000 sheets and more.
 MAX_REPORT_BYTES = 512 * 1024 * 1024
 
-_TIME = (1980, 1, 1, 0, 0, 0)
-_UNIX = 3
-_REGULAR_FILE_0644 = 0o100644 << 16
 _SAFE_NAME = re.compile(
     r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,3}"
 )
@@ -192,7 +190,7 @@ def build_package(
     second = sign_second(whole[SUMS]) if sign_second is not None else None
     if second is not None:
         whole[SECOND_SIGNATURE] = second
-    return _zip(whole)
+    return zip_form.write(whole)
 
 
 def read_package(data: bytes, name: str) -> ResultsPackage:
@@ -202,7 +200,7 @@ def read_package(data: bytes, name: str) -> ResultsPackage:
         PackageError: too large, not a zip, not in the one form, a file missing, altered or
             not listed, or a manifest that does not hold; the message says which.
     """
-    files = _unzip(data, name)
+    files, in_form = _unzip(data, name)
     for required in (*REQUIRED, SUMS, SIGNATURE):
         if required not in files:
             raise PackageError(f"{name}: {required} is missing from the package")
@@ -211,7 +209,8 @@ def read_package(data: bytes, name: str) -> ResultsPackage:
     if CVR_REPORT in files and CVR_REPORT_GZ in files:
         raise PackageError(f"{name}: holds the cast vote records twice")
     _compare_sums(files, name)
-    _require_one_form(files, data, name)
+    if not in_form:
+        raise _other_form(files, data, name)
     manifest = parse_document(files[MANIFEST], MANIFEST, where=name)
     listed = sorted(n for n in files if n not in _NOT_SUMMED)
     if manifest["files"] != listed:
@@ -301,7 +300,7 @@ def strict_zip(files: Mapping[str, bytes]) -> bytes:
         PackageError: a name that cannot be in one.
     """
     _check_names(list(files), "the file")
-    return _zip(files)
+    return zip_form.write(files)
 
 
 def read_strict_zip(data: bytes, name: str) -> dict[str, bytes]:
@@ -310,36 +309,31 @@ def read_strict_zip(data: bytes, name: str) -> dict[str, bytes]:
     Raises:
         PackageError: not a zip, or not in the one form.
     """
-    files = _unzip(data, name)
-    _require_one_form(files, data, name)
+    files, in_form = _unzip(data, name)
+    if not in_form:
+        raise _other_form(files, data, name)
     return files
 
 
-def _require_one_form(files: Mapping[str, bytes], data: bytes, name: str) -> None:
-    rebuilt = _zip(files)
-    if rebuilt != data:
-        at = next((i for i, (a, b) in enumerate(zip(rebuilt, data, strict=False)) if a != b), None)
-        place = f"byte {at}" if at is not None else "the end"
-        raise PackageError(
-            f"{name}: the zip is not in the one form a device writes (from {place}); "
-            "it was altered or packed again: ask for the original file"
-        )
+def _other_form(files: Mapping[str, bytes], data: bytes, name: str) -> PackageError:
+    rebuilt = zip_form.write(files)
+    at = next((i for i, (a, b) in enumerate(zip(rebuilt, data, strict=False)) if a != b), None)
+    place = f"byte {at}" if at is not None else "the end"
+    return PackageError(
+        f"{name}: the zip is not in the one form a device writes (from {place}); "
+        "it was altered or packed again: ask for the original file"
+    )
 
 
-def _zip(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _TIME)
-            entry.create_system = _UNIX
-            entry.external_attr = _REGULAR_FILE_0644
-            archive.writestr(entry, files[name])
-    return buffer.getvalue()
-
-
-def _unzip(data: bytes, name: str) -> dict[str, bytes]:
+def _unzip(data: bytes, name: str) -> tuple[dict[str, bytes], bool]:
+    """The files of a zip, and whether it is in the one form."""
     if len(data) > MAX_PACKAGE_BYTES:
         raise PackageError(f"{name}: {len(data)} bytes is more than a results package may have")
+    found = zip_form.read(data)
+    if found is not None:
+        _check_names(list(found), name)
+        return found, True
+    # Something is wrong with it: what, a reader of any zip can tell best.
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
@@ -349,7 +343,7 @@ def _unzip(data: bytes, name: str) -> dict[str, bytes]:
                 raise PackageError(f"{name}: a file in it is compressed or encrypted")
             if sum(entry.file_size for entry in entries) > len(data):
                 raise PackageError(f"{name}: its files claim more bytes than the package has")
-            return {entry.filename: archive.read(entry) for entry in entries}
+            return {entry.filename: archive.read(entry) for entry in entries}, False
     except zipfile.BadZipFile as error:
         raise PackageError(f"{name}: is damaged or not a zip: {error}") from error
     except (

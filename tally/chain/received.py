@@ -178,7 +178,9 @@ def _protocol(data: bytes, name: str, sha256: str, rules: Rules) -> ProtocolFigu
         why = str(error).removeprefix(f"{name}: ")
         raise _RefusedError("no_quorum", f"signatures: {why}", of) from error
     members = tuple(identity.device_id for identity in signed)
-    return figures_of(form, sha256, members, rules.election, rules.profile)
+    # The sums name the form's digest, and have been compared with it.
+    digest = sealed.sums[:64].decode()
+    return figures_of(form, sha256, members, rules.election, rules.profile, digest=digest)
 
 
 #: Faults of signatures that have another word here.

@@ -18,9 +18,9 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from election.canonical import canonical_bytes
 from election.definition import parse_json
 from election.errors import DefinitionError
 from election.model import Election, Identifier
@@ -186,7 +186,7 @@ class PrecinctForm(_Model):
 
     def canonical_json(self) -> bytes:
         """RFC 8785 form, absent figures left out: what is signed."""
-        return rfc8785.dumps(self.model_dump(mode="json", exclude_none=True))
+        return canonical_bytes(self.model_dump(mode="json", exclude_none=True))
 
     @property
     def digest(self) -> str:

@@ -102,8 +102,10 @@ def protocol_content(form: PrecinctForm) -> dict[str, bytes]:
     Raises:
         ProtocolError: a figure or id that does not fit a summary.
     """
+    protocol = form.canonical_json()
+    digest = hashlib.sha256(protocol).hexdigest()
     try:
-        files = {PROTOCOL: form.canonical_json(), SUMMARY: pack(summarise(form))}
+        files = {PROTOCOL: protocol, SUMMARY: pack(summarise(form, digest))}
     except SummaryError as error:
         raise ProtocolError(f"the protocol of {form.precinct_id}: {error}") from error
     return {**files, SUMS: sums_of(files)}

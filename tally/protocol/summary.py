@@ -77,13 +77,13 @@ class ProtocolSummary:
     contests: tuple[ContestSummary, ...]
 
 
-def summarise(form: PrecinctForm) -> ProtocolSummary:
-    """The summary of a form."""
+def summarise(form: PrecinctForm, digest: str | None = None) -> ProtocolSummary:
+    """The summary of a form; `digest` is the form's, if it is known already."""
     return ProtocolSummary(
         mode=form.mode,
         election_hash=form.election_hash,
         profile_hash=form.profile_hash,
-        digest=form.digest,
+        digest=digest or form.digest,
         precinct_id=form.precinct_id,
         version=form.version,
         drawn_up=form.drawn_up,

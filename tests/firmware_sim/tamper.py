@@ -40,6 +40,7 @@ import pyarrow.parquet as pq
 import rfc8785
 
 from firmware_sim import package as pk
+from firmware_sim import zip_form
 from firmware_sim.checkpoints import LogSigner
 from firmware_sim.day import close_day, open_day
 from firmware_sim.device import PrecinctDevice
@@ -334,7 +335,7 @@ def _in_package(day: Day, chance: random.Random, *, forged: bool) -> tuple[str, 
     files = {**day.files, name: edit_file(name, day.files[name], chance)}
     if forged:
         files[pk.SUMS] = pk.sums_of(files)
-    refusal = _refusal(lambda: day.check_package(pk._zip(files)))
+    refusal = _refusal(lambda: day.check_package(zip_form.write(files)))
     said = refusal or ""
     # The signatures are over the sums: each of the three files speaks for the others.
     signed = name.startswith(pk.SUMS) and "sign" in said

@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import cms, core  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from election.model import Identifier
 from firmware_sim import package as pk
+from firmware_sim import zip_form
 from firmware_sim.day import close_day, open_day
 from firmware_sim.device import PrecinctDevice
 from firmware_sim.errors import PackageError, SignatureError
@@ -222,7 +225,7 @@ def test_every_byte_of_the_zip_counts(exported: tuple[bytes, Path]) -> None:
 def test_the_altered_file_is_named(package: ResultsPackage) -> None:
     files = {**package.files, "totals.json": package.files["totals.json"].replace(b"1", b"2")}
     with pytest.raises(PackageError, match=r"totals\.json does not match SHA256SUMS"):
-        read_package(pk._zip(files), "package.zip")
+        read_package(zip_form.write(files), "package.zip")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +243,7 @@ def test_unsafe_names_are_refused(
     package: ResultsPackage, change: dict[str, bytes], words: str
 ) -> None:
     with pytest.raises(PackageError, match=words):
-        read_package(pk._zip({**package.files, **change}), "package.zip")
+        read_package(zip_form.write({**package.files, **change}), "package.zip")
 
 
 def test_zip_bombs_are_refused() -> None:
@@ -273,7 +276,7 @@ def test_a_wrong_manifest_is_named(
 def test_a_missing_file_is_named(package: ResultsPackage) -> None:
     files = {name: data for name, data in package.files.items() if name != pk.TOTALS}
     with pytest.raises(PackageError, match=r"totals\.json is missing"):
-        read_package(pk._zip(files), "package.zip")
+        read_package(zip_form.write(files), "package.zip")
     with pytest.raises(PackageError, match=r"needs totals\.json"):
         build_package(files, lambda _sums: b"")
 
@@ -339,3 +342,32 @@ def test_valid_at_the_time_of_the_election_only(
         with pytest.raises(SignatureError) as error:
             store.verify(package.sums, package.cms, at=bench.NOW + timedelta(days=days))
         assert error.value.fault == "expired"
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z0-9_-]{1,12}(/[A-Za-z0-9._-]{1,8})?", fullmatch=True),
+        st.binary(max_size=60),
+        max_size=6,
+    ),
+    st.integers(0, 10_000),
+    st.integers(0, 7),
+)
+def test_the_zip_is_that_of_a_library_and_no_other_is_read(
+    files: dict[str, bytes], place: int, bit: int
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, files[name])
+    data = zip_form.write(files)
+    assert data == buffer.getvalue()
+    assert zip_form.read(data) == files
+    changed = bytearray(data)
+    changed[place % len(data)] ^= 1 << bit
+    assert zip_form.read(bytes(changed)) is None
+    assert zip_form.read(data[: place % len(data)]) is None
+    assert zip_form.read(data + b"x") is None

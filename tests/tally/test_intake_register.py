@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.package import SECOND_SIGNATURE, _zip, read_package
+from firmware_sim import zip_form
+from firmware_sim.package import SECOND_SIGNATURE, read_package
 from tests.tally.test_reconciliation import VOTES
 from tests.tally.test_tally_commands import AT, Desk, desk, run  # noqa: F401 (a fixture)
 
@@ -64,7 +65,7 @@ def test_a_package_without_its_second_signature_is_refused(
     file = Path(desk.packages[0])
     files = dict(read_package(file.read_bytes(), file.name).files)
     del files[SECOND_SIGNATURE]
-    file.write_bytes(_zip(files))
+    file.write_bytes(zip_form.write(files))
     assert tally(desk, *desk.packages) == 1
     assert "downgraded" in capsys.readouterr().out
     verify = ["verify", str(file), "--trust", desk.keys, "--at", AT]
