@@ -16,8 +16,11 @@ from console.common import emit_json, progress, stdout
 from election.commissions import load_commissions
 from election.definition import load_election
 from election.profile import BUILT_IN
+from tally.chain.received import is_of_the_chain
+from tally.chain.result import count_protocols
+from tally.chain.work import ChainPlace
 from tally.errors import TallyError
-from tally.national.count import NationalCount, Place, count_nation
+from tally.national.count import NationalCount, Place, Refused, count_nation
 from tally.national.store import write_store
 
 #: Refusals shown one by one; all are in the JSON.
@@ -61,7 +64,10 @@ def count_national(
     *,
     json_output: bool,
 ) -> None:
-    """Count, write the folder, say what came out; exit 1 where a package is not counted."""
+    """Count, write the folder, say what came out; exit 1 where a package is not counted.
+
+    Signed protocols and decisions in place of packages are counted from their figures alone.
+    """
     place = where.place()
     tree = None
     if commissions is not None:
@@ -69,6 +75,9 @@ def count_national(
     files = list(_files(packages))
     if not files:
         raise TallyError("no package (*.zip) is there to count")
+    if _are_protocols(files[0][1]):
+        _count_protocols(place, files, out, commissions, workers, cluster, json_output=json_output)
+        return
     with _crew(workers, cluster) as crew, progress() as bars:
         task = bars.add_task("Counting packages", total=len(files))
         try:
@@ -85,6 +94,53 @@ def count_national(
                 "a worker ended in the middle of the count (is there memory for all of them?); "
                 "nothing was written: count again, with fewer --workers"
             ) from error
+    path = write_store(out, count.result)
+    _show(count, path, json_output=json_output)
+    if count.refused or count.findings:
+        raise typer.Exit(1)
+
+
+def _are_protocols(path: str) -> bool:
+    """Is this a file of the chain of commissions, and not a device's package?"""
+    try:
+        with Path(path).open("rb") as stream:
+            return is_of_the_chain(stream.read(1 << 12))
+    except OSError:
+        return False
+
+
+def _count_protocols(
+    place: Place,
+    files: Sequence[tuple[str, str]],
+    out: Path,
+    commissions: Path | None,
+    workers: int | None,
+    cluster: str | None,
+    *,
+    json_output: bool,
+) -> None:
+    try:
+        where = ChainPlace.of(place, commissions)
+    except OSError as error:
+        raise TallyError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    with _crew(workers, cluster) as crew, progress() as bars:
+        task = bars.add_task("Counting protocols", total=len(files))
+        try:
+            found = count_protocols(
+                where,
+                files,
+                crew.executor,
+                ahead=4 * crew.parallel,
+                progress=lambda done: bars.update(task, completed=done),
+            )
+        except BrokenExecutor as error:
+            raise TallyError(
+                "a worker ended in the middle of the count; nothing was written: count again"
+            ) from error
+    refused = tuple(
+        Refused(one.name, one.reason, one.detail, one.of, None) for one in found.refused
+    )
+    count = NationalCount(found.result, refused, found.findings)
     path = write_store(out, count.result)
     _show(count, path, json_output=json_output)
     if count.refused or count.findings:

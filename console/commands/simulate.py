@@ -40,13 +40,16 @@ def nation(
     papers: Annotated[
         str, typer.Option(help="apart: three papers a voter; together: one sheet.")
     ] = "apart",
+    protocols: Annotated[
+        bool, typer.Option("--protocols", help="Signed protocols of members, no packages.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 2023,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Processes; else all cores.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The truth as JSON.")] = False,
 ) -> None:
-    """Make a nation of known truth: definition, commissions, keys, signed packages.
+    """Make a nation of known truth: definition, commissions, keys, signed packages or protocols.
 
     Example: ballotbench simulate nation --precincts 100 --ballots 90000 --regions 2
     --territories 5 --districts 3 --out nation
@@ -70,9 +73,14 @@ def nation(
     )
     crew = local_crew(workers or usable_cores())
     with crew.executor, progress() as bars:
-        task = bars.add_task("Making packages", total=precincts)
+        what = "protocols" if protocols else "packages"
+        task = bars.add_task(f"Making {what}", total=precincts)
         path = write_nation(
-            plan, out, crew.executor, progress=lambda done, of: bars.update(task, completed=done)
+            plan,
+            out,
+            crew.executor,
+            protocols=protocols,
+            progress=lambda done, of: bars.update(task, completed=done),
         )
     if as_json:
         emit_json(json.loads(path.read_text(encoding="utf-8")))

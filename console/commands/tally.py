@@ -27,7 +27,8 @@ from tally.totals import add_up, outcome
 HELP = """Add up verified results packages; write totals.json, totals.csv and seats.json.
 
 With --national the records are counted in columns by many processes (or a Dask cluster), into a
-folder of national results that the exports and pages read.
+folder of national results that the exports and pages read. A folder of signed protocols and
+decisions, as commissions send them on, is counted from those alone.
 
 Where a device was replaced in mid-day, give the .medium file of the dead one beside the packages.
 

@@ -144,6 +144,11 @@ def _check(data: bytes, name: str, sha256: str, rules: Rules, *, within: bool) -
     raise _RefusedError("unreadable", "is neither protocol, decision, table nor proof")
 
 
+def is_of_the_chain(beginning: bytes) -> bool:
+    """Does a file begin as protocols, acts and proofs do, and not as a device's package?"""
+    return bool(_first_names(beginning) & {PROTOCOL, ACT, EQUIVOCATION})
+
+
 def _first_names(data: bytes) -> set[str]:
     """Names of the first two files in a zip: what it wants to be."""
     found, at = set(), 0

@@ -2,7 +2,8 @@
 
     election.json  profile.toml  commissions.json
     keys/                        the authority and its regions (trust folder)
-    packages/T-1/P-00001.zip …   one signed results package a precinct
+    packages/T-1/P-00001.zip …   one signed results package a precinct, or
+    protocols/T-1/P-00001.zip …  one protocol signed by the members, in place of it
     truth.json                   totals by contest, as drawn; written last
 
 The same plan draws the same votes; keys, and so signatures, are fresh each time.
@@ -22,6 +23,7 @@ from election.profile import BUILT_IN, Profile, load_profile
 from tally.errors import TallyError
 from tally.simulation.packages import PackageMaker, make_authority
 from tally.simulation.plan import Nation, NationPlan, make_nation, profile_id
+from tally.simulation.protocols import ProtocolMaker
 
 TRUTH_FORMAT = "ballotbench-nation-truth/1"
 
@@ -33,11 +35,13 @@ def write_nation(
     folder: Path,
     executor: Executor,
     *,
+    protocols: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Path:
-    """Make the nation of a plan in `folder`, which must not exist or be empty.
+    """Make the nation of a plan in `folder`, which must not exist or be empty: its packages,
+    or with `protocols` its signed protocols alone, whose votes are drawn for themselves.
 
-    `progress` is told packages made and to be made. Returns the path of `truth.json`.
+    `progress` is told files made and to be made. Returns the path of `truth.json`.
 
     Raises:
         TallyError: something is in the folder. OSError: not writable.
@@ -51,7 +55,8 @@ def write_nation(
     territories = [t.id for t in nation.commissions.of_tier("territorial")]
     sums: dict[str, Counter[str]] = {}
     done = 0
-    futures = [executor.submit(_territory, plan, str(folder), t) for t in territories]
+    work = _protocols if protocols else _territory
+    futures = [executor.submit(work, plan, str(folder), t) for t in territories]
     for future in futures:
         number, truth = future.result()
         done += number
@@ -98,6 +103,7 @@ def profile_text(plan: NationPlan) -> str:
 
 
 _MAKERS: dict[tuple[NationPlan, str], PackageMaker] = {}
+_PROTOCOL_MAKERS: dict[tuple[NationPlan, str], ProtocolMaker] = {}
 
 
 def _territory(plan: NationPlan, folder: str, territory: str) -> tuple[int, Truth]:
@@ -117,4 +123,23 @@ def _territory(plan: NationPlan, folder: str, territory: str) -> tuple[int, Trut
         number += 1
         for contest, figures in made.totals["contests"].items():
             truth.setdefault(contest, Counter()).update(figures["votes"])
+    return number, {contest: dict(votes) for contest, votes in truth.items()}
+
+
+def _protocols(plan: NationPlan, folder: str, territory: str) -> tuple[int, Truth]:
+    """As `_territory`, of protocols."""
+    key = (plan, folder)
+    if key not in _PROTOCOL_MAKERS:
+        _PROTOCOL_MAKERS.clear()
+        profile: Profile = load_profile(Path(folder) / "profile.toml")
+        _PROTOCOL_MAKERS[key] = ProtocolMaker(make_nation(plan), profile, Path(folder) / "keys")
+    place = Path(folder) / "protocols" / territory
+    place.mkdir(parents=True, exist_ok=True)
+    number = 0
+    truth: dict[str, Counter[str]] = {}
+    for made in _PROTOCOL_MAKERS[key].territory(territory):
+        (place / f"{made.precinct_id}.zip").write_bytes(made.data)
+        number += 1
+        for contest, figures in made.form.contests.items():
+            truth.setdefault(contest, Counter()).update(figures.votes)
     return number, {contest: dict(votes) for contest, votes in truth.items()}
