@@ -6,7 +6,8 @@ Nations of each size are made first (`ballotbench simulate nation`: as many ball
 as in the largest, 12,000,000 over 10,223); one that `--nation` names is used for its own size
 and kept, or made there. Then `ballotbench tally --national` counts each, as a process with
 workers of its own: every signature and hash, every sum, every control ratio, seats; and its
-sums must be what was drawn. The best of `--rounds` counts. Memory is the sum of what all its
+sums must be what was drawn. The best of `--rounds` counts. Of the largest a website is
+written too (`ballotbench publish`). Memory is the sum of what all its
 processes share out (PSS), sampled. The exponent is the slope of the straight line through the
 logarithms; starting the workers takes the same for any size and flatters it, so that between
 the two largest is told too.
@@ -121,6 +122,18 @@ def count(nation: Path, out: Path, *, workers: int) -> dict[str, Any]:
     return {"seconds": seconds, "memory_bytes": peak}
 
 
+def publish(nation: Path, store: Path, out: Path, *, workers: int) -> dict[str, Any]:
+    """A website of the store: seconds, pages, and bytes of the largest page."""
+    command = [sys.executable, "-m", "console", "publish", store, nation / "election.json"]
+    command += ["--commissions", nation / "commissions.json", "--turnout", nation / "turnout.csv"]
+    command += ["--workers", str(workers), "--out", out]
+    start = time.perf_counter()
+    subprocess.run([*map(str, command), "--json"], cwd=ROOT, check=True, capture_output=True)
+    seconds = time.perf_counter() - start
+    sizes = [page.stat().st_size for page in out.rglob("*.html")]
+    return {"seconds": seconds, "pages": len(sizes), "largest_page": max(sizes)}
+
+
 def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
     """Slope of log(seconds) over log(size): 1 is linear."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
@@ -136,7 +149,7 @@ def main() -> None:
     words.add_argument("--json", type=Path)
     given = words.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    sizes, rows = sorted(set(given.sizes)), []
+    sizes, rows, site = sorted(set(given.sizes)), [], {}
     with tempfile.TemporaryDirectory() as name:
         for size in sizes:
             nation = Path(name) / f"nation-{size}"
@@ -149,6 +162,9 @@ def main() -> None:
             ]
             best = min(found, key=lambda one: one["seconds"])
             rows.append({"precincts": size, **best})
+            if size == sizes[-1]:
+                store, out = Path(name) / f"out-{size}-0", Path(name) / "site"
+                site = publish(nation, store, out, workers=given.workers)
             sys.stdout.write(
                 f"{size:>6} precincts: {best['seconds']:6.2f} s, "
                 f"{1000 * best['seconds'] / size:5.2f} ms each, {best['memory_bytes'] >> 20} MiB\n"
@@ -158,6 +174,7 @@ def main() -> None:
         "load_before": load,
         "ballots": BALLOTS if sizes[-1] == LARGEST else None,
         "rows": rows,
+        "site": site,
     }
     if len(rows) > 1:
         seconds = [row["seconds"] for row in rows]
@@ -167,6 +184,10 @@ def main() -> None:
             f"growth: exponent {figures['exponent']:.3f}; between the two largest "
             f"{figures['exponent_of_the_last_two']:.3f}\n"
         )
+    sys.stdout.write(
+        f"website: {site['pages']} pages in {site['seconds']:.1f} s, the largest "
+        f"{site['largest_page']} bytes\n"
+    )
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

@@ -26,6 +26,7 @@ COMMANDS: tuple[str, ...] = (
     "tally",
     "seats",
     "winners",
+    "publish",
     "reconcile",
     "export",
     "import",

@@ -4,6 +4,7 @@
     keys/                        the authority and its regions (trust folder)
     packages/T-1/P-00001.zip …   one signed results package a precinct, or
     protocols/T-1/P-00001.zip …  one protocol signed by the members, in place of it
+    turnout.csv                  who had voted by each hour, by region and in all
     truth.json                   totals by contest, as drawn; written last
 
 The same plan draws the same votes; keys, and so signatures, are fresh each time.
@@ -18,6 +19,8 @@ from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from election.profile import BUILT_IN, Profile, load_profile
 from tally.errors import TallyError
@@ -83,6 +86,24 @@ def write_files(nation: Nation, folder: Path) -> None:
         nation.commissions.model_dump_json(exclude_none=True), encoding="utf-8"
     )
     (folder / "profile.toml").write_text(profile_text(nation.plan), encoding="utf-8")
+    (folder / "turnout.csv").write_text(turnout_text(nation), encoding="utf-8")
+
+
+#: Of those who vote, how many of a thousand have by the hour: as election days of Kazakhstan are
+#: reported, at two-hour steps, with most of them in the morning.
+_BY_HOUR = {8: 60, 10: 240, 12: 460, 14: 640, 16: 790, 18: 910, 20: 1000}
+
+
+def turnout_text(nation: Nation) -> str:
+    """Turnout over the day as `ballotbench publish --turnout` reads it."""
+    by_region = np.bincount(nation.region, weights=nation.voted).astype(np.int64).tolist()
+    voters = {f"R-{number + 1}": voted for number, voted in enumerate(by_region)}
+    lines = ["time,commission_id,voted"]
+    for hour, share in _BY_HOUR.items():
+        came = {region: voted * share // 1000 for region, voted in voters.items()}
+        came[nation.commissions.central.id] = sum(came.values())
+        lines += [f"{hour:02}:00,{place},{number}" for place, number in came.items()]
+    return "\n".join(lines) + "\n"
 
 
 def profile_text(plan: NationPlan) -> str:
