@@ -8,7 +8,8 @@ and votes lost. `interpreted` ("has been adjudicated") is added by `scanner.adju
 
 Ids in the report: `contest/<id>`, `selection/<contest>/<option>`, `candidate/…`,
 `party/…`, `precinct/<id>`, `device/<id>`; `/` occurs in no id of a definition, so they
-cannot collide. `UniqueId` is the record's random id. Nothing tells time or order (NVT-05).
+cannot collide. `UniqueId` is the record's random id. Nothing tells time or order (NVT-05), but
+of a central count's paper: `BatchId`, `BatchSequenceId` and, printed on it, `BallotAuditId`.
 """
 
 from __future__ import annotations
@@ -340,6 +341,13 @@ def cvr_entry(record: CastVoteRecord, election: Election, device: str) -> dict[s
             raise RecordError(
                 f"record {record.record_id}: precinct {record.precinct_id!r} is not defined"
             ) from error
+    if record.paper is not None:
+        # SP 1500-103: BallotAuditId "may be impressed on the corresponding ballot as it is
+        # scanned"; BatchSequenceId is the paper's number within its batch.
+        data["BatchId"] = record.paper.batch_id
+        data["BatchSequenceId"] = record.paper.position
+        if record.paper.imprint:
+            data["BallotAuditId"] = record.paper.imprint
     if record.images:
         data["BallotImage"] = [
             {"@type": "CVR.ImageData", "Location": f"file:images/{quote(name)}"}

@@ -92,7 +92,7 @@ def table_parquet_bytes(table: pa.Table) -> bytes:
 
 
 def records_from_table(table: pa.Table) -> list[CastVoteRecord]:
-    """The records of a table made by `cvr_table` (image names are not kept in it).
+    """The records of a table made by `cvr_table` (image names and paper marks are not kept in it).
 
     Raises:
         RecordError: columns missing or of another kind, or a value that no record has.

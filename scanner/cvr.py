@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from scanner.cdf import cvr_report, validate_report
 from scanner.columns import cvr_parquet_bytes, cvr_table, records_from_table
-from scanner.record import CastVoteRecord, RecordError, new_record
+from scanner.record import CastVoteRecord, PaperMark, RecordError, new_record
 
 __all__ = [
     "CastVoteRecord",
+    "PaperMark",
     "RecordError",
     "cvr_parquet_bytes",
     "cvr_report",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from scanner.errors import ScannerError
@@ -40,8 +40,32 @@ _CONTEST_FIELDS = {
 }
 
 
+_PAPER_FIELDS = {"batch_id": str, "position": int, "imprint": str}
+
+
 class RecordError(ScannerError):
     """A cast vote record that cannot be used; names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperMark:
+    """Where a central count's sheet lies: its number in its batch (from 1) and the words that
+    the scanner printed on it ("" where it printed none).
+
+    With it an audit finds the paper of a record, and anyone who has the pile in its order
+    the record of a paper: never at a polling station, where that order is the voters'.
+    """
+
+    batch_id: str
+    position: int
+    imprint: str
+
+    def __post_init__(self) -> None:
+        if not self.batch_id or self.position < 1:
+            raise RecordError(
+                f"paper mark {self.batch_id[:40]!r} number {self.position}: a sheet has a batch "
+                "and a number from 1"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +75,7 @@ class CastVoteRecord:
     `record_id` is 32 hex digits drawn at random; `election_hash` 64 hex digits.
     `images` may name the sheet's image files where a person must see them (central scan,
     tests); a precinct device leaves it empty, as file names can betray the feeding order.
+    `paper` is the sheet's number of a central count; a precinct device has none.
 
     Raises:
         RecordError: an id or hash of the wrong form.
@@ -65,6 +90,7 @@ class CastVoteRecord:
     needs_review: bool
     contests: tuple[ContestReading, ...]
     images: tuple[str, ...] = ()
+    paper: PaperMark | None = None
 
     def __post_init__(self) -> None:
         if not _RECORD_ID.fullmatch(self.record_id):
@@ -88,6 +114,8 @@ class CastVoteRecord:
         }
         if self.images:
             data["images"] = list(self.images)
+        if self.paper is not None:
+            data["paper"] = asdict(self.paper)
         return data
 
     @classmethod
@@ -97,12 +125,15 @@ class CastVoteRecord:
         Raises:
             RecordError: a field is missing, unknown or of the wrong type (named).
         """
-        fields = _checked(data, _FIELDS, "record", optional={"images": list})
+        fields = _checked(data, _FIELDS, "record", optional={"images": list, "paper": dict})
         return cls(
             **{
                 **fields,
                 "contests": tuple(_contest_from_json(c) for c in fields["contests"]),
                 "images": _strings(fields.get("images", []), "record.images"),
+                "paper": PaperMark(**_checked(fields["paper"], _PAPER_FIELDS, "record.paper"))
+                if "paper" in fields
+                else None,
             }
         )
 
@@ -113,6 +144,7 @@ def new_record(
     record_id: str,
     *,
     images: tuple[str, ...] = (),
+    paper: PaperMark | None = None,
 ) -> CastVoteRecord:
     """The record of an interpreted sheet.
 
@@ -121,6 +153,7 @@ def new_record(
         election_hash: hash of the definition it was read with, 64 hex digits.
         record_id: 128 random bits as 32 hex digits; the caller draws them.
         images: names of image files, where they may be kept with a vote.
+        paper: where the sheet lies, in a central count.
 
     Raises:
         RecordError: an id or hash of the wrong form.
@@ -135,6 +168,7 @@ def new_record(
         needs_review=interpretation.needs_review,
         contests=interpretation.contests,
         images=images,
+        paper=paper,
     )
 
 

@@ -8,8 +8,9 @@ Rules:
    before the next is begun. So after any cut a group is done with all of its outcome, or
    is read again with none of it.
 3. A page is kept once: a second row for it is an error of ours and stops the batch.
-4. Records stand under their random ids, with nothing that leads to a file (NVT-05). The
-   journal is deleted when the final files are written; it holds its file for one process.
+4. Records stand under their random ids, with nothing that leads to a file (NVT-05), but for
+   the number of a sheet that a central count's manifest tells. The journal is deleted when the
+   final files are written; it holds its file for one process.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,6 +29,7 @@ from typing import Any
 from console.batch.files import Group, may_follow, shown
 from console.batch.plain import FileRef, Outcome, PageRows, Refusal, Work
 from console.errors import ConsoleError
+from scanner.cvr import PaperMark
 
 NAME = "batch.sqlite"
 #: Names of files must leave room for "-p12.png" within the 255 bytes of a file system.
@@ -39,7 +42,7 @@ CREATE TABLE files(
   idx INTEGER PRIMARY KEY, grp INTEGER NOT NULL, seat INTEGER NOT NULL, bond TEXT NOT NULL,
   follows INTEGER NOT NULL, path BLOB NOT NULL, shown TEXT NOT NULL, stem BLOB NOT NULL,
   stamp TEXT NOT NULL, size INTEGER NOT NULL,
-  done INTEGER NOT NULL DEFAULT 0, next_page INTEGER NOT NULL DEFAULT 0, digest BLOB);
+  done INTEGER NOT NULL DEFAULT 0, next_page INTEGER NOT NULL DEFAULT 0, digest BLOB, mark TEXT);
 CREATE INDEX by_group ON files(grp, seat);
 CREATE TABLE pages(
   idx INTEGER, page INTEGER, head BLOB NOT NULL, numbers BLOB NOT NULL,
@@ -141,9 +144,15 @@ class Journal:
                 self._db.execute(statement)
 
     def plan(
-        self, identity: dict[str, Any], files: Sequence[Path], groups: Iterable[Group]
+        self,
+        identity: dict[str, Any],
+        files: Sequence[Path],
+        groups: Iterable[Group],
+        marks: Mapping[Path, PaperMark] | None = None,
     ) -> None:
-        """Write the plan and the identity, all or nothing (rule 1)."""
+        """Write the plan and the identity, all or nothing (rule 1); `marks` say where the
+        sheets of a central count lie."""
+        marks = marks or {}
         index = {path: k for k, path in enumerate(files)}
         stems = _stems(files)
         with self._transaction():
@@ -157,9 +166,10 @@ class Journal:
                     k = index[path]
                     self._db.execute(
                         "INSERT INTO files(idx, grp, seat, bond, follows, path, shown, stem, "
-                        "stamp, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "stamp, size, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         (k, number, seat, group.bond, follows, os.fsencode(path),
-                         shown(path.name), os.fsencode(stems[k]), stamp, size),
+                         shown(path.name), os.fsencode(stems[k]), stamp, size,
+                         _mark_text(marks.get(path))),
                     )  # fmt: skip
             self._db.execute(
                 "INSERT INTO meta VALUES ('identity', ?)", (json.dumps(identity, sort_keys=True),)
@@ -196,8 +206,8 @@ class Journal:
         last = -1
         while True:
             rows = self._db.execute(
-                "SELECT grp, idx, bond, follows, path, shown, stem, size, next_page FROM files "
-                "WHERE NOT done AND grp IN (SELECT DISTINCT grp FROM files "
+                "SELECT grp, idx, bond, follows, path, shown, stem, size, next_page, mark "
+                "FROM files WHERE NOT done AND grp IN (SELECT DISTINCT grp FROM files "
                 "WHERE grp > ? AND NOT done ORDER BY grp LIMIT ?) ORDER BY grp, seat",
                 (last, _ROWS_AT_ONCE),
             ).fetchall()
@@ -208,8 +218,15 @@ class Journal:
                 groups.setdefault(row[0], []).append(row)
             for number, members in groups.items():
                 refs = tuple(
-                    FileRef(idx, os.fsdecode(path), name, os.fsdecode(stem), next_page)
-                    for _, idx, _, _, path, name, stem, _, next_page in members
+                    FileRef(
+                        idx,
+                        os.fsdecode(path),
+                        name,
+                        os.fsdecode(stem),
+                        next_page,
+                        mark=_mark(mark),
+                    )
+                    for _, idx, _, _, path, name, stem, _, next_page, mark in members
                 )
                 work = Work(number, members[0][2], refs, follows=bool(members[0][3]))
                 yield work, sum(row[7] for row in members)
@@ -303,6 +320,14 @@ class Journal:
         for path, stamp in self._db.execute("SELECT path, stamp FROM files ORDER BY idx"):
             digest.update(file_line(path, stamp))
         return digest.hexdigest()
+
+
+def _mark_text(mark: PaperMark | None) -> str | None:
+    return None if mark is None else json.dumps(asdict(mark))
+
+
+def _mark(text: str | None) -> PaperMark | None:
+    return None if text is None else PaperMark(**json.loads(text))
 
 
 def file_line(path: bytes, stamp: str) -> bytes:

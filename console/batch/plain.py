@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from console.batch.files import Bond
+from scanner.cvr import PaperMark
 
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
     """One scan to read. `index` is its place in the input (from 0), `shown` its base name
     as text, `stem` the start of its overlays' names (no other file's), `first_page` where
-    to go on (from 0). `data` are its bytes where a worker cannot see the file."""
+    to go on (from 0). `data` are its bytes where a worker cannot see the file; `mark` says where
+    its sheet lies, in a central count."""
 
     index: int
     path: str
@@ -19,6 +21,7 @@ class FileRef:
     stem: str
     first_page: int = 0
     data: bytes | None = None
+    mark: PaperMark | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -28,6 +28,7 @@ from console.batch.outputs import whole_file, write_all
 from console.definitions import Definition
 from console.errors import ConsoleError
 from console.review import QUEUE, REVIEW
+from scanner.cvr import PaperMark
 from scanner.reading import Thresholds
 from scanner.sheet import within
 
@@ -45,11 +46,17 @@ class Finished:
     counters: dict[str, int]
 
 
-def identity_of(definition: Definition, limits: Thresholds) -> dict[str, Any]:
-    """What a reading depends on besides the files; equal for equal batches only."""
+def identity_of(
+    definition: Definition, limits: Thresholds, manifest: bytes | None = None
+) -> dict[str, Any]:
+    """What a reading depends on besides the files; equal for equal batches only.
+
+    `manifest` are the bytes of a central count's manifest, where there is one.
+    """
     rules = definition.profile.model_dump_json().encode()
     foreign = repr(definition.vxsuite).encode() if definition.vxsuite is not None else b""
-    return {
+    told = {} if manifest is None else {"manifest": hashlib.sha256(manifest).hexdigest()}
+    return told | {
         "election": definition.election.hash,
         "profile": hashlib.sha256(rules).hexdigest(),
         "form": hashlib.sha256(foreign).hexdigest() if foreign else "ballotbench",
@@ -106,7 +113,13 @@ def find_finished(out: Path, identity: dict[str, Any], files: Sequence[Path]) ->
     return Finished(int(state["files"]), {k: int(v) for k, v in state["counters"].items()})
 
 
-def begin(journal: Journal, out: Path, identity: dict[str, Any], files: Sequence[Path]) -> int:
+def begin(
+    journal: Journal,
+    out: Path,
+    identity: dict[str, Any],
+    files: Sequence[Path],
+    marks: Mapping[Path, PaperMark] | None = None,
+) -> int:
     """Plan the batch, or check that the journal's is this one; returns files done before.
 
     Raises:
@@ -114,7 +127,7 @@ def begin(journal: Journal, out: Path, identity: dict[str, Any], files: Sequence
     """
     known = journal.identity
     if known is None:
-        journal.plan(identity, files, groups_of(files))
+        journal.plan(identity, files, groups_of(files), marks)
         return 0
     _same(out, known, identity)
     given = set(files)
@@ -159,9 +172,10 @@ def _same(out: Path, known: Any, identity: dict[str, Any]) -> None:
         "form": "another definition file",
         "thresholds": "other thresholds",
         "version": "another version of this program",
+        "manifest": "another manifest of its sheets, or none",
     }
     for name, what in words.items():
-        if known.get(name) != identity[name]:
+        if known.get(name) != identity.get(name):
             raise _other(out, f"a batch read with {what}")
 
 

@@ -272,7 +272,12 @@ class _Reader:
             seen = interpret(
                 [side.reading for side in read], self._sheets.election, self._sheets.profile
             )
-            record = new_record(seen, self._sheets.election.hash, os.urandom(16).hex())
+            record = new_record(
+                seen,
+                self._sheets.election.hash,
+                os.urandom(16).hex(),
+                paper=read[0].file.mark,
+            )
             review = review_of(record, seen, [_shown(side) for side in read], self._sheets)
             rows = [_rows(side) for side in read]
         except PageRefusedError as refusal:

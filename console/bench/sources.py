@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from console.errors import ConsoleError
+from hardware.central import CentralScanner, open_central
 from hardware.errors import HardwareError
-from hardware.feeder import open_feeder
+from hardware.imprint import USUAL_FORMAT
+from hardware.interface import Capabilities
 from hardware.simulated.paper import SUFFIXES, pair_sides, read_deck
 from scanner.decks.document import DeckFile
 
@@ -107,8 +109,12 @@ class FolderSource:
 
 
 class PortSource:
-    """A sheet-fed scanner on a port: feeds until the tray is empty; every sheet goes into
-    the box. A fault of the device ends the test, what was fed so far is still judged."""
+    """A scanner on a port: feeds until its tray is empty; every sheet goes into the box. A
+    fault of the device ends the test, what was fed so far is still judged.
+
+    A central scanner's trays are fed one after the other, each as a batch `TEST-…-TRAY`; a
+    sheet is then named by the words that are printed on it.
+    """
 
     def __init__(self, url: str, *, sheets: int | None = None) -> None:
         """`sheets`: feed no more than so many."""
@@ -117,26 +123,46 @@ class PortSource:
 
     def __iter__(self) -> Iterator[ScannedSheet]:
         """The sheets in the order of feeding."""
-        feeder = open_feeder(self.where)
+        scanner = open_central(self.where)
+        has = scanner.capabilities()
+        sheets = self._batches(scanner, has) if has.batches else self._fed(scanner)
         fed = 0
-        try:
+        with contextlib.closing(scanner), contextlib.closing(sheets):
             while fed != self._sheets:
                 start = time.perf_counter()
                 try:
-                    held = feeder.feed()
-                    if held is None:
+                    found = next(sheets, None)
+                    if found is None:
                         return
-                    feeder.accept(secrets.token_hex(16))
+                    scanner.accept(secrets.token_hex(16))
                 except HardwareError as error:
                     if not fed:
                         raise
                     self.stopped = str(error)
                     return
                 fed += 1
+                words, images = found
                 seconds = time.perf_counter() - start
-                yield ScannedSheet(f"fed {fed}", None, held.images, seconds)
-        finally:
-            feeder.close()
+                yield ScannedSheet(words or f"fed {fed}", None, images, seconds)
+
+    def _fed(self, scanner: CentralScanner) -> Generator[tuple[str, tuple[bytes, ...]]]:
+        while (held := scanner.feed()) is not None:
+            yield "", held.images
+
+    def _batches(
+        self, scanner: CentralScanner, has: Capabilities
+    ) -> Generator[tuple[str, tuple[bytes, ...]]]:
+        run = secrets.token_hex(3)
+        for tray in range(1, has.trays + 1):
+            batch = f"TEST-{run}-{tray}"
+            scanner.begin_batch(batch, tray, USUAL_FORMAT if has.imprinter else "")
+            try:
+                while (sheet := scanner.next_sheet()) is not None:
+                    yield sheet.imprint, sheet.images
+            finally:
+                # A sheet that is held after a fault keeps its batch open: a person must look.
+                with contextlib.suppress(HardwareError):
+                    scanner.end_batch(batch)
 
 
 class Stack(Protocol):

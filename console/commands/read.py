@@ -16,6 +16,7 @@ from console.errors import ConsoleError
 if TYPE_CHECKING:
     from console.batch.files import Listing
     from console.batch.session import Finished
+    from console.central.scan import CentralScans
     from console.definitions import Definition
     from scanner.reading import Thresholds
 
@@ -68,6 +69,36 @@ def read(
             min=1, help="With --watch: read once nothing came for so many seconds, or at Ctrl-C."
         ),
     ] = 60.0,
+    port: Annotated[
+        str | None,
+        typer.Option(help="Scan with the central scanner at this port or URL, in place of SCANS."),
+    ] = None,
+    batch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --port: the id of the batch in tray 1, 2, … (A-Z, a-z, 0-9, '.', '_', '-'); "
+            "once for each tray."
+        ),
+    ] = None,
+    imprint: Annotated[
+        str | None,
+        typer.Option(
+            help="With --port: what is printed on each sheet; '' for nothing "
+            "[{batch}-{position:5}]."
+        ),
+    ] = None,
+    outstack: Annotated[
+        bool,
+        typer.Option(help="With --port: sheets that a person must see go into their own pocket."),
+    ] = True,
+    patience: Annotated[
+        float,
+        typer.Option(min=0, help="With --port: a fault or a lost link is waited for, seconds."),
+    ] = 60.0,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="manifest.json of scans made before, in place of SCANS."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete results in the folder and start anew.")
     ] = False,
@@ -82,13 +113,25 @@ def read(
     A run that was cut off goes on where it stopped when it is given again: nothing is read
     twice and nothing is missed.
 
+    With --port the trays of a central scanner are scanned first, a batch each: images in scans/,
+    and manifest.json tells which sheet has which number. Each record then has the number that
+    is printed on its sheet. A cut is gone on with here, too.
+
     With --watch a file with the very bytes of another, one changed after it was taken and one not
     written to its end are named and not read; exit 1 then, too.
 
     Example: ballotbench read election.json scans/ --out results
+
+    Example: ballotbench read election.json --port usb:0403:6001 --batch A7 --batch A8 --out count
     """
-    if (watch is None) == (not scans):
-        raise typer.BadParameter("give SCANS or --watch FOLDER", param_hint="SCANS")
+    if sum((bool(scans), watch is not None, port is not None, manifest is not None)) != 1:
+        raise typer.BadParameter(
+            "give one of SCANS, --watch FOLDER, --port PORT, --manifest FILE", param_hint="SCANS"
+        )
+    if (port is None) != (not batch):
+        raise typer.BadParameter("--port and --batch go together", param_hint="--batch")
+    if imprint is not None and port is None:
+        raise typer.BadParameter("goes with --port", param_hint="--imprint")
     if until is not None and watch is None:
         raise typer.BadParameter("goes with --watch", param_hint="--until")
     # Heavy rooms only when this command runs.
@@ -97,19 +140,31 @@ def read(
 
     loaded = load_definition(election, profile, definition)
     limits = loaded.limits(thresholds)
-    if watch is not None:
+    central: CentralScans | None = None
+    if port is not None or manifest is not None:
+        from console.central.scan import Wanted, scanned, scanned_before
+
+        if manifest is not None:
+            central = scanned_before(manifest)
+        else:
+            wanted = Wanted(str(port), tuple(batch or ()), imprint, outstack, patience)
+            central = scanned(wanted, out, loaded, limits)
+        given, left = list(central.marks), 0
+    elif watch is not None:
         given, left = _arrived(watch, out, until, idle, fresh=fresh)
     else:
         given, left = [path.absolute() for path in scans or ()], 0
     listing = list_scans(given)
     _tell(listing)
     if not listing.files:
-        where = ", ".join(map(str, [watch] if watch else scans or ()))
+        where = ", ".join(map(str, scans or (watch or manifest or port,)))
         raise ConsoleError(
             f"no scans in {where}: give image files or folders of them (PNG, JPEG, TIFF, PDF)"
         )
     try:
-        done, resumed = _read(loaded, limits, listing, out, workers, cluster, fresh=fresh)
+        done, resumed = _read(
+            loaded, limits, listing, out, workers, cluster, central=central, fresh=fresh
+        )
     except KeyboardInterrupt:
         raise ConsoleError(
             "stopped. What was read is kept; run the same command again to go on"
@@ -121,6 +176,7 @@ def read(
         "ignored": len(listing.ignored),
         "read_before": resumed,
         **({} if watch is None else {"left_unread": left}),
+        **({} if central is None else central.summary),
         "out": str(out),
     }
     if as_json:
@@ -162,6 +218,7 @@ def _read(
     workers: int | None,
     cluster: str | None,
     *,
+    central: CentralScans | None,
     fresh: bool,
 ) -> tuple[Finished, int]:
     """The batch, and how many of its files had been read before this run."""
@@ -172,7 +229,7 @@ def _read(
     from console.batch.work import reader_spec
     from console.review import REVIEW
 
-    identity = session.identity_of(loaded, limits)
+    identity = session.identity_of(loaded, limits, central.data if central else None)
     out.mkdir(parents=True, exist_ok=True)
     if fresh:
         session.clear(out)
@@ -180,7 +237,8 @@ def _read(
     if found is not None:
         return found, found.files
     with Journal(out) as journal, ExitStack() as stack:
-        resumed = session.begin(journal, out, identity, listing.files)
+        marks = central.marks if central else None
+        resumed = session.begin(journal, out, identity, listing.files, marks)
         files = journal.count()[0]
         if resumed < files:
             if cluster is not None:
@@ -220,6 +278,11 @@ def _show(summary: dict[str, Any], out: Path) -> None:
         f"{summary['needs_review']} need a person, {summary['refused']} pages refused. "
         f"Results in {out}"
     )
+    if "batches" in summary:
+        stdout.print(
+            f"{summary['batches']} batches, {summary['accepted']} sheets accepted, "
+            f"{summary['outstacked']} outstacked, {summary['void_numbers']} numbers void."
+        )
     if summary["identical_files"]:
         stdout.print(
             f"{summary['identical_files']} files have the same bytes as another one: look whether "

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from console.bench.document import BenchFile
+from console.central.manifest import Manifest
 from console.conform.document import ConformFile
 from election.schemas import DIALECT, schema_text
 from scanner.decks.document import DeckFile
@@ -25,6 +26,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "bench.schema.json": (BenchFile, "Ballotbench bench test of a scanner"),
         "conform.schema.json": (ConformFile, "Ballotbench conformance test of a scanner"),
         "deck.schema.json": (DeckFile, "Ballotbench test deck"),
+        "manifest.schema.json": (Manifest, "Ballotbench manifest of a central count's paper"),
     }
     found = {}
     for name, (model, title) in models.items():

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from election.model import Election
 from scanner.cvr import (
     CastVoteRecord,
+    PaperMark,
     RecordError,
     cvr_parquet_bytes,
     cvr_report,
@@ -99,6 +100,9 @@ def contest_readings(contest_id: str) -> st.SearchStrategy[ContestReading]:
     return st.lists(word, min_size=len(options), max_size=len(options)).map(build)
 
 
+WORDS = st.sampled_from(["", "A7-00001"])
+
+
 @st.composite
 def record_lists(draw: st.DrawFn) -> list[CastVoteRecord]:
     ids = draw(st.lists(st.integers(0, 2**128 - 1), max_size=6, unique=True))
@@ -112,6 +116,7 @@ def record_lists(draw: st.DrawFn) -> list[CastVoteRecord]:
             invalid_ground=None if valid else "no_mark",
             needs_review=draw(st.booleans()),
             contests=tuple(draw(contest_readings(c)) for c in ("council", "list", "bond")),
+            paper=draw(st.none() | st.builds(PaperMark, st.just("A7"), st.integers(1, 9), WORDS)),
         )
         for i in ids
     ]
@@ -156,7 +161,8 @@ def test_table_round_trip_and_same_bytes_in_any_order(
     records: list[CastVoteRecord], random: Any
 ) -> None:
     """NVT-05: the feeding order leaves no trace in what is written."""
-    ordered = sorted(records, key=lambda r: r.record_id)
+    # The table is for votes: where the paper of a central count lies is in the report.
+    ordered = [replace(r, paper=None) for r in sorted(records, key=lambda r: r.record_id)]
     assert records_from_table(cvr_table(records)) == ordered
     shuffled = list(records)
     random.shuffle(shuffled)
@@ -191,6 +197,22 @@ def test_report_holds_no_time_or_order_of_a_record() -> None:
     text = json.dumps(report["CVR"])
     for word in ("TimeStamp", "BatchSequenceId", "BatchId", "BallotAuditId", "2026"):
         assert word not in text
+
+
+def test_a_central_count_s_record_names_its_paper() -> None:
+    """SP 1500-103: BallotAuditId links a CVR with its paper, BatchSequenceId is its place."""
+    paper = PaperMark("A7", 12, "A7-00012")
+    (cvr,) = report_of(one_record(paper=paper))["CVR"]
+    told = (cvr["BatchId"], cvr["BatchSequenceId"], cvr["BallotAuditId"])
+    assert told == ("A7", 12, "A7-00012")
+    (cvr,) = report_of(one_record(paper=replace(paper, imprint="")))["CVR"]
+    assert "BallotAuditId" not in cvr
+    with pytest.raises(RecordError, match="a number from 1"):
+        PaperMark("A7", 0, "")
+    data = one_record(paper=paper).to_json()
+    data["paper"]["position"] = "12"
+    with pytest.raises(RecordError, match="'position' has type str"):
+        CastVoteRecord.from_json(data)
 
 
 def test_overvote_loses_its_votes_and_says_so() -> None:
