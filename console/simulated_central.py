@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from console.common import emit_json, stdout
+from console.simulated_peers import OwnControl, Peers
 
 
 def add(app: typer.Typer) -> None:
@@ -39,6 +40,8 @@ def central(
     replay: Annotated[
         Path | None, typer.Option(help="Record of a run: the same faults at the same places.")
     ] = None,
+    peer: Peers = None,
+    control: OwnControl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the port as JSON.")] = False,
 ) -> None:
     """Serve a high-speed central scanner until it is stopped (Ctrl-C).
@@ -46,11 +49,13 @@ def central(
     Each folder is a tray, fed as one batch in the order of its names. It prints a number on each
     sheet of a batch and has a second pocket for sheets that a person must see. For central
     counts alone: never for the box of a polling station.
+    Control: jam, double_feed, box_full, clear, pull, unplug, half_open, stuck, reboot, info.
 
     Example: ballotbench simulate central scans-a scans-b --state central --sheets-a-minute 300
     """
     from hardware.simulated.central import CentralLogic
     from hardware.simulated.paper import read_deck
+    from hardware.simulated.peer_faults import peers_at
     from hardware.simulated.trays import Trays
     from hardware.simulated.weathered import load_weather, run_in_weather
 
@@ -71,13 +76,26 @@ def central(
 
     if record and not (faults or replay):
         raise typer.BadParameter("there is nothing to record: give --faults", param_hint="--record")
+    if peer and not (faults or replay):
+        raise typer.BadParameter("it carries out a scenario: give --faults", param_hint="--peer")
     weather = load_weather(faults, replay)
+    peers = peers_at(peer or [])
     sheets = [read_deck(deck) for deck in decks]
     trays = Trays(state)
     try:
         trays.lay(sheets)
         logic = partial(CentralLogic, sheets_a_minute=sheets_a_minute)
-        run_in_weather(trays, weather, listen, state, ready, record=record, logic=logic)
+        run_in_weather(
+            trays,
+            weather,
+            listen,
+            state,
+            ready,
+            record=record,
+            peers=peers,
+            logic=logic,
+            control=control,
+        )
     except KeyboardInterrupt:
         stdout.print("Stopped; the paper stays where it is.")
     finally:

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 Control = Annotated[
     Path, typer.Option(help="Control port to make (a Unix socket that only you may open).")
 ]
+OwnControl = Annotated[
+    Path | None,
+    typer.Option("--control", help="Control port to make (a Unix socket that only you may open)."),
+]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer",
+        help="PLACE=SOCKET: control port of another machine (printer, power, clock) that "
+        "carries out the scenario's faults of that place; once for each.",
+    ),
+]
 Listen = Annotated[
     str, typer.Option(help="pty, pty:LINK, socket://HOST:PORT or rfc2217://HOST:PORT.")
 ]

@@ -111,19 +111,15 @@ def scanner(
     replay: Annotated[
         Path | None, typer.Option(help="Record of a run: the same faults at the same places.")
     ] = None,
-    peer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="PLACE=SOCKET: control port of another machine (printer, power, clock) that "
-            "carries out the scenario's faults of that place; once for each."
-        ),
-    ] = None,
+    peer: simulated_peers.Peers = None,
+    control: simulated_peers.OwnControl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the port as JSON.")] = False,
 ) -> None:
     """Serve a sheet-fed precinct scanner until it is stopped (Ctrl-C).
 
     It feeds the images of a folder in order of their names. Its paper stays where it is
     when the process is killed: started again with the same --state it goes on.
+    Control: jam, double_feed, box_full, clear, pull, unplug, half_open, stuck, reboot, info.
 
     Example: ballotbench simulate scanner scans --state scanner --faults examples/faults/line.toml
     """
@@ -150,16 +146,22 @@ def scanner(
 
     if noise and (faults or replay):
         raise typer.BadParameter("a scenario has its own noise", param_hint="--noise")
+    if noise and control:
+        raise typer.BadParameter("goes without --control: give --faults", param_hint="--noise")
+    if peer and not (faults or replay):
+        raise typer.BadParameter("it carries out a scenario: give --faults", param_hint="--peer")
     if record and not (faults or replay):
         raise typer.BadParameter("there is nothing to record: give --faults", param_hint="--record")
-    weather = load_weather(faults, replay) if faults or replay else None
+    weather = load_weather(faults, replay) if faults or replay or control else None
     peers = peers_at(peer or [])
     sheets = read_deck(deck)
     paper = Paper(state, refeed_returned=refeed)
     try:
         paper.load(sheets)
         if weather is not None:
-            run_in_weather(paper, weather, listen, state, ready, record=record, peers=peers)
+            run_in_weather(
+                paper, weather, listen, state, ready, record=record, peers=peers, control=control
+            )
         serve(listen, ScannerLogic(paper), ready, Noise(noise, seed) if noise else None)
     except KeyboardInterrupt:
         stdout.print("Stopped; the paper stays where it is.")

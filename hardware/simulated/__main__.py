@@ -40,11 +40,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--record", type=Path)
     parser.add_argument("--peer", action="append", default=[])
+    parser.add_argument("--control", type=Path)
     parser.add_argument("--until-stdin-ends", action="store_true")
     options = parser.parse_args(argv)
     if options.until_stdin_ends:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
+        if options.control and options.noise:
+            raise PaperError("--noise goes without --control")
         if options.central:
             trays = Trays(options.state)
             trays.lay([read_deck(deck) for deck in options.deck])
@@ -55,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
                 options.state,
                 _say_ready,
                 record=options.record,
+                peers=peers_at(options.peer),
+                control=options.control,
                 logic=partial(CentralLogic, sheets_a_minute=options.sheets_a_minute),
             )
             return 0
@@ -62,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
             raise PaperError("a precinct scanner has one tray: give one deck, or --central")
         paper = Paper(options.state, refeed_returned=options.refeed)
         paper.load(read_deck(options.deck[0]))
-        if options.faults or options.replay:
+        if options.faults or options.replay or options.control:
             run_in_weather(
                 paper,
                 load_weather(options.faults, options.replay),
@@ -71,8 +76,11 @@ def main(argv: list[str] | None = None) -> int:
                 _say_ready,
                 record=options.record,
                 peers=peers_at(options.peer),
+                control=options.control,
             )
             return 0
+        if options.peer:
+            raise PaperError("--peer carries out a scenario's faults: give --faults")
         noise = Noise(options.noise, options.seed) if options.noise else None
         serve(options.listen, ScannerLogic(paper), _say_ready, noise)
     except HardwareError as error:

@@ -87,6 +87,7 @@ def start_simulated_scanner(
     replay: Path | None = None,
     record: Path | None = None,
     peers: Mapping[str, Path] | None = None,
+    control: Path | None = None,
 ) -> SimulatedScanner:
     """Start a sheet-fed scanner over a folder of images and wait until it can be reached.
 
@@ -101,6 +102,8 @@ def start_simulated_scanner(
         replay: the record of a run that is to be had again; then "pty" is `state`/port.
         record: file for what strikes.
         peers: control ports of other machines by place ("printer", "power", "clock").
+        control: its own control port to make, for `hardware.simulated.control`; then "pty"
+            is `state`/port and there is no `noise`.
 
     Raises:
         PaperError: it did not start; says why.
@@ -108,10 +111,11 @@ def start_simulated_scanner(
     command = [sys.executable, "-m", "hardware.simulated", str(deck)]
     command += ["--state", str(state), "--listen", listen, "--refeed", str(refeed_returned)]
     command += ["--noise", str(noise), "--seed", str(seed), "--until-stdin-ends"]
-    for name, file in (("faults", faults), ("replay", replay), ("record", record)):
+    files = (("faults", faults), ("replay", replay), ("record", record), ("control", control))
+    for name, file in files:
         command += [f"--{name}", str(file)] if file is not None else []
-    for place, control in (peers or {}).items():
-        command += ["--peer", f"{place}={control}"]
+    for place, socket in (peers or {}).items():
+        command += ["--peer", f"{place}={socket}"]
     process, url = _start(command)
     return SimulatedScanner(process, url, Paper(state))
 
@@ -132,6 +136,7 @@ def start_simulated_central(
     sheets_a_minute: float = 0.0,
     faults: Path | None = None,
     record: Path | None = None,
+    control: Path | None = None,
 ) -> SimulatedCentral:
     """Start a central scanner, a tray for each folder of images, and wait for its port.
 
@@ -142,6 +147,7 @@ def start_simulated_central(
         sheets_a_minute: as fast as its transport goes; 0: as it can.
         faults: a fault scenario (docs/faults.md).
         record: file for what strikes.
+        control: its own control port to make.
 
     Raises:
         PaperError: it did not start; says why.
@@ -149,7 +155,7 @@ def start_simulated_central(
     command = [sys.executable, "-m", "hardware.simulated", "--central", *map(str, decks)]
     command += ["--state", str(state), "--listen", listen, "--until-stdin-ends"]
     command += ["--sheets-a-minute", str(sheets_a_minute)]
-    for name, file in (("faults", faults), ("record", record)):
+    for name, file in (("faults", faults), ("record", record), ("control", control)):
         command += [f"--{name}", str(file)] if file is not None else []
     process, url = _start(command)
     return SimulatedCentral(process, url, Trays(state))

@@ -36,6 +36,7 @@ from hardware.faults.model import (
     BadMemory,
     BoxFull,
     DoubleFeed,
+    Fault,
     FrameFault,
     Jam,
     Place,
@@ -47,6 +48,8 @@ from hardware.faults.model import (
 )
 from hardware.framing import DELIMITER, MAX_ENCODED, Frame, FrameReader, encode_frame
 from hardware.messages import REPLY, Kind
+from hardware.simulated.control import ControlServer
+from hardware.simulated.hands import Hands, ScannerControl
 from hardware.simulated.moorings import HungUpError, Mooring, moor
 from hardware.simulated.paper import Paper
 from hardware.simulated.scanner import ScannerLogic, scan_file
@@ -86,12 +89,14 @@ def run_in_weather(
     record: Path | None = None,
     peers: Mapping[Place, Peer] | None = None,
     logic: LogicOf = ScannerLogic,
+    control: Path | None = None,
 ) -> None:
     """Serve a scanner in its weather until the process ends; `ready` is given the port.
 
     Args:
         listen: as `moorings.moor`; "pty" is the link `state`/port.
         logic: as `WeatheredScanner`.
+        control: socket of a control port to make (`hardware.simulated.hands`).
 
     Raises:
         HardwareError: the port cannot be had, or the record not written.
@@ -103,7 +108,13 @@ def run_in_weather(
             stack.callback(writer.close)
         mooring = moor(listen, state / "port")
         stack.callback(mooring.close)
-        scanner = WeatheredScanner(paper, weather, mooring, record=writer, peers=peers, logic=logic)
+        hands = Hands()
+        scanner = WeatheredScanner(
+            paper, weather, mooring, record=writer, peers=peers, logic=logic, hands=hands
+        )
+        if control is not None:
+            commands = ScannerControl(scanner, paper, hands).commands()
+            stack.enter_context(ControlServer(control, commands))
         ready(mooring.url)
         scanner.run()
 
@@ -128,11 +139,13 @@ class WeatheredScanner:
         record: RecordWriter | None = None,
         peers: Mapping[Place, Peer] | None = None,
         logic: LogicOf = ScannerLogic,
+        hands: Hands | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Ready to run; `peers` carry out what is not the scanner's, `logic` is the scanner
-        over its paper (it takes `scan`, and may take `versions` and `firmware`).
+        over its paper (it takes `scan`, and may take `versions` and `firmware`), `hands` ask
+        for what people do.
 
         Raises:
             ScenarioError: a fault needs a peer that is not given.
@@ -142,6 +155,7 @@ class WeatheredScanner:
         _require_peers(weather.scenario, self._peers)
         self._paper, self._weather, self._mooring = paper, weather, mooring
         self._logic_of = logic
+        self._hands = hands
         self._record = record
         self._clock, self._sleep = clock, sleep
         self._start = clock()
@@ -181,10 +195,26 @@ class WeatheredScanner:
     def step(self, timeout_s: float) -> None:
         """Take what comes within the time and answer it."""
         data = self._mooring.read(timeout_s)
+        if self._hands is not None:
+            self._hands.serve()
         self._happen(self._watcher.moment(TICK, self.now_s))
         self._tick()
         if data:
             self._take(data)
+
+    def by_hand(self, fault: Fault) -> None:
+        """Carry out a fault of line or scanner now, in the thread that runs.
+
+        Raises:
+            _OffError: scanner or line go off (`run` sees to it).
+        """
+        self.counts[fault.kind] += 1
+        self._carry_out(Strike(fault, -1, Moment(TICK, self.now_s), 0, 0))
+
+    def clear(self) -> None:
+        """People put right what is wrong with the paper."""
+        self._paper.set_fault(None)
+        self._cleared_at_s = None
 
     # --- the line ----------------------------------------------------------------------
 
