@@ -144,7 +144,7 @@ class ControlServer:
 
     def _help(self) -> dict[str, str]:
         return {
-            name: f"{inspect.signature(command)} {inspect.getdoc(command) or ''}".strip()
+            name: f"{_arguments(command)} {inspect.getdoc(command) or ''}".strip()
             for name, command in sorted(self._commands.items())
         }
 
@@ -206,6 +206,15 @@ def seconds(value: float, name: str = "for_s") -> float:
     if wrong or not 0 <= value <= MAX_SECONDS:
         raise ControlError(f"{name} is {value!r}: give seconds from 0 to {MAX_SECONDS:.0f}")
     return float(value)
+
+
+def _arguments(command: Command) -> str:
+    """As people write them: `mm=… for_s=1.0`; what may be left out stands with its value."""
+    shown = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        needed = parameter.default is inspect.Parameter.empty
+        shown.append(f"{name}=…" if needed else f"[{name}={json.dumps(parameter.default)}]")
+    return " ".join(shown)
 
 
 def _make_room(path: Path) -> None:
