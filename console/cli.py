@@ -58,7 +58,7 @@ def build_app(names: tuple[str, ...] = COMMANDS) -> typer.Typer:
     app.callback()(lambda: None)
     for name in names:
         # A command may be called as Python calls a word of its own: `import`.
-        module = f"{name}_" if keyword.iskeyword(name) else name
+        module = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
         importlib.import_module(f"console.commands.{module}").register(app)
     return app
 

@@ -1,4 +1,4 @@
-"""`ballotbench simulate printer | barcode | ups | clock`, and `control` for their control ports."""
+"""`ballotbench simulate printer|barcode|ups|clock|mark-sense`, and `control` for their ports."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def add(app: typer.Typer) -> None:
     app.command("barcode")(barcode)
     app.command("ups")(ups)
     app.command("clock")(clock)
+    app.command("mark-sense")(mark_sense)
     app.command("control")(control)
 
 
@@ -125,6 +126,52 @@ def clock(control: Control, listen: Listen = "pty", as_json: AsJson = False) -> 
     from hardware.simulated.clock import SimulatedClock
 
     serve("Clock", SimulatedClock(), control, listen, as_json)
+
+
+def mark_sense(
+    deck: Annotated[
+        Path, typer.Argument(help="Folder of images, or of a deck: the sheets in the hopper.")
+    ],
+    control: Control,
+    state: Annotated[Path, typer.Option(help="Folder that keeps where each sheet is.")],
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="Mark-sense profile (name or TOML file).")
+    ] = "generic-ascii",
+    paper: Annotated[
+        Literal["A4", "Letter", "Legal"], typer.Option(help="Size of the papers.")
+    ] = "A4",
+    listen: Listen = "pty",
+    sheet_s: Annotated[
+        float, typer.Option(min=0, max=60, help="A sheet's way past the heads, seconds.")
+    ] = 0.15,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of hurt lines.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Serve a mark-sense reader until it is stopped (Ctrl-C).
+
+    It speaks as the profile says, and its heads read the images. Its paper stays where it is
+    when the process is killed. Control: jam, double_feed, empty, garble (lines), clear,
+    lay_back, info, unplug, stuck.
+
+    Example: ballotbench simulate mark-sense deck --profile sekonic-sr-430 --state reader
+    --control reader.sock
+    """
+    from hardware.marksense import load_profile
+    from hardware.simulated.heads import SheetHeads
+    from hardware.simulated.marksense import MarkSenseLogic
+    from hardware.simulated.paper import read_deck
+    from hardware.simulated.stack import Stack
+
+    scans = deck / "scans" if (deck / "deck.json").is_file() else deck
+    rules = load_profile(profile)
+    heads, sheets = SheetHeads(rules, paper), read_deck(scans)
+    stack = Stack(state)
+    stack.load(sheets)
+    logic = MarkSenseLogic(rules, stack, heads, seed=seed, sheet_s=sheet_s)
+    try:
+        serve("Mark-sense reader", logic, control, listen, as_json=as_json)
+    finally:
+        stack.close()
 
 
 def control(

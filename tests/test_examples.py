@@ -10,8 +10,10 @@ import pytest
 
 from console.cli import main
 from console.definitions import load_definition
+from console.marksense.forms import make_forms
 from election.definition import load_election
 from election.profile import load_profile
+from hardware.marksense import load_profile as load_mark_sense
 from scanner.reader import default_thresholds
 from scanner.thresholds import load_thresholds
 from tally.paper import BALLOTS, INVALID, contests_in, read_paper_count
@@ -96,3 +98,12 @@ def test_the_example_of_another_systems_records(
             + ["--out", str(tmp_path / "results.json")]
         )
     assert stop.value.code == 0
+
+
+def test_the_card_for_a_mark_sense_reader_fits_its_election() -> None:
+    profile = load_mark_sense(EXAMPLES / "mark-sense" / "card.toml")
+    forms = make_forms(profile, load_definition(KZ / "election.json"))
+    assert len(forms.expected[0].layout.targets) == 8
+    shipped = load_mark_sense("sekonic-sr-430")
+    assert profile.reply == shipped.reply
+    assert profile.line == shipped.line

@@ -9,6 +9,7 @@ COMMANDS: tuple[str, ...] = (
     "ballots",
     "deck",
     "read",
+    "mark-sense",
     "bench",
     "adjudicate",
     "devices",

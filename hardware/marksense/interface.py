@@ -89,6 +89,10 @@ class MarkReader(Protocol):
         """
         ...
 
+    def reject(self) -> None:
+        """Return the last sheet where there is a place for it, else accept it."""
+        ...
+
     def settled(self) -> None:
         """A person made the stacker hold just the sheets that were given out."""
         ...

@@ -161,6 +161,13 @@ class SerialMarkReader:
             )
         self._stack("return", self.profile.commands.return_)
 
+    def reject(self) -> None:
+        """See `MarkReader.reject`."""
+        if self.profile.commands.return_ is None:
+            self.accept()
+        else:
+            self.return_sheet()
+
     def settled(self) -> None:
         """See `MarkReader.settled`."""
         self._talk.hang_up()
@@ -285,8 +292,8 @@ class SerialMarkReader:
 
     def _uncertain(self, why: str) -> UncertainSheetError:
         return UncertainSheetError(
-            f"{why}. Count the stacker: {self.passed} sheets were given out; lay back what is "
-            "beyond them so that it is fed next, then go on"
+            f"{why}. Count the sheets that went through: {self.passed} were given out; lay back "
+            "what is beyond them so that it is fed next, then go on"
         )
 
     # --- the line ----------------------------------------------------------------------

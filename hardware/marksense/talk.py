@@ -224,15 +224,12 @@ class Talk:
             self._splitter = LineSplitter(self._profile)
             self.write(status)
             try:
-                raw = self._next(self._profile.commands.reply_s)
-                parse_line(self._profile, raw)
-            except LineError:
-                continue
+                # Framed, though hurt within, is framed.
+                if not self._next(self._profile.commands.reply_s).fault:
+                    return True
             except SilentError:
                 if not self._splitter.held:
                     raise
-                continue
-            return True
         return False
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from hardware.errors import HardwareError
 from hardware.marksense.grammar import framed, sheet_text
 from hardware.marksense.interface import Marks
 from hardware.marksense.model import MarkSenseProfile, Meaning
+from hardware.simulated.control import Command, ControlError
 from hardware.simulated.stack import Stack
 
 #: The heads: a sheet's image files to its levels uint8[columns, lines]; None where no timing
@@ -102,7 +102,7 @@ class MarkSenseLogic:
         self._due = [(due, line) for due, line in self._due if due > now_s]
         return sent
 
-    def commands(self) -> Mapping[str, Callable[..., Mapping[str, Any] | None]]:
+    def commands(self) -> Mapping[str, Command]:
         """See `PeerLogic.commands`."""
         return {
             "jam": self._jam,
@@ -199,7 +199,7 @@ class MarkSenseLogic:
     def _hurt(self, lines: int = 1) -> None:
         """One bit of each of the next `lines` lines is turned over on the cable."""
         if isinstance(lines, bool) or not 0 <= lines <= 1_000_000:
-            raise HardwareError(f"lines is {lines!r}: give a number up to 1000000")
+            raise ControlError(f"lines is {lines!r}: give a number up to 1000000")
         self._garble = lines
 
     def _clear(self) -> None:
@@ -217,7 +217,7 @@ class MarkSenseLogic:
 
     def _known(self, meaning: Meaning) -> Meaning:
         if self._word(meaning) is None:
-            raise HardwareError(f"the profile {self._profile.id} has no word for {meaning.value}")
+            raise ControlError(f"the profile {self._profile.id} has no word for {meaning.value}")
         return meaning
 
 

@@ -14,10 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hardware.errors import HardwareError
+from hardware.marksense import load_profile
 from hardware.simulated.barcode import ENDINGS, BarcodeSettings, SimulatedBarcodeReader
 from hardware.simulated.clock import SimulatedClock
+from hardware.simulated.heads import SheetHeads
+from hardware.simulated.marksense import SHEET_S, MarkSenseLogic
+from hardware.simulated.paper import read_deck
 from hardware.simulated.peer import PeerLogic, run_peer
 from hardware.simulated.printer import PrinterSettings, SimulatedPrinter
+from hardware.simulated.stack import Stack
 from hardware.simulated.ups import SimulatedUps, UpsSettings
 from hardware.tape_format import TAPES
 
@@ -47,11 +52,20 @@ def _clock(options: argparse.Namespace) -> PeerLogic:
     return SimulatedClock()
 
 
+def _mark_sense(options: argparse.Namespace) -> PeerLogic:
+    profile = load_profile(options.profile)
+    heads = SheetHeads(profile, options.paper)
+    stack = Stack(options.state)
+    stack.load(read_deck(options.deck))
+    return MarkSenseLogic(profile, stack, heads, seed=options.seed, sheet_s=options.sheet_s)
+
+
 KINDS: Mapping[str, Callable[[argparse.Namespace], PeerLogic]] = {
     "printer": _printer,
     "barcode": _barcode,
     "ups": _ups,
     "clock": _clock,
+    "mark-sense": _mark_sense,
 }
 
 
@@ -100,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     barcode.add_argument("--aim", default="")
     ups.add_argument("--runtime-s", type=float, default=600.0)
     ups.add_argument("--recharge-s", type=float, default=3600.0)
+    marks = made["mark-sense"]
+    marks.add_argument("--profile", required=True)
+    marks.add_argument("--deck", type=Path, required=True)
+    marks.add_argument("--state", type=Path, required=True)
+    marks.add_argument("--paper", default="A4")
+    marks.add_argument("--seed", type=int, default=0)
+    marks.add_argument("--sheet-s", type=float, default=SHEET_S)
     return parser
 
 

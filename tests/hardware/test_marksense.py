@@ -17,6 +17,7 @@ from hardware.marksense import (
     LineSplitter,
     MarkSenseError,
     Meaning,
+    SerialMarkReader,
     UncertainSheetError,
     load_profile,
     parse_line,
@@ -186,6 +187,14 @@ def test_a_line_without_end_takes_no_room(name: str) -> None:
 # --- the driver ---------------------------------------------------------------------------
 
 
+def lay_back(bench: Bench, reader: SerialMarkReader) -> None:
+    """What a person does who is asked."""
+    lie = bench.paper.counts()
+    for _ in range(lie.stacker + lie.path - reader.passed):
+        assert bench.paper.lay_back()
+    reader.settled()
+
+
 def run(bench: Bench, *, most: int = 400) -> tuple[list[MarkSheet], list[str]]:
     """Feed to the end, as a person does who lays back what the driver asks for."""
     reader, sheets, faults, told = bench.reader(), [], [], []
@@ -195,10 +204,7 @@ def run(bench: Bench, *, most: int = 400) -> tuple[list[MarkSheet], list[str]]:
         except UncertainSheetError as error:
             faults.append("uncertain")
             told.append((str(error), reader.passed))
-            lie = bench.paper.counts()
-            for _ in range(lie.stacker + lie.path - reader.passed):
-                assert bench.paper.lay_back()
-            reader.settled()
+            lay_back(bench, reader)
             continue
         except LinkError:
             faults.append("link")
@@ -208,7 +214,7 @@ def run(bench: Bench, *, most: int = 400) -> tuple[list[MarkSheet], list[str]]:
             bench.do("clear")
             continue
         if sheet is None:
-            assert all(f"{passed} sheets were given out" in text for text, passed in told)
+            assert all(f"{passed} were given out" in text for text, passed in told)
             return sheets, faults
         sheets.append(sheet)
         reader.accept()
@@ -267,12 +273,15 @@ def test_garbled_lines_lose_nothing(name: str, lines: int, tmp_path: Path) -> No
     bench.load(truth)
     reader = bench.reader()
     read = []
-    for number in range(8):
+    for number in range(16):
         try:
             if number < 4:
                 bench.do("garble", lines=lines)
             sheet = reader.feed()
         except LinkError:
+            continue
+        except UncertainSheetError:
+            lay_back(bench, reader)
             continue
         if sheet is None:
             break
@@ -303,7 +312,9 @@ def test_a_cable_cut_at_any_byte_loses_and_doubles_nothing(
     whole.load(truth)
     run(whole)
     rng = np.random.default_rng(5)
-    places = sorted({*range(2, 60, 3), *rng.integers(60, whole.passed, 12).tolist()})
+    # Sheets alike are looked at once more, which takes its time.
+    step = 9 if alike and name == SEKONIC else 3
+    places = sorted({*range(2, 60, step), *rng.integers(60, whole.passed, 36 // step).tolist()})
     asked = 0
     for place in places:
         folder = tmp_path / str(place)
@@ -341,7 +352,7 @@ def test_a_reader_switched_off_asks_a_person_where_its_memory_is_gone(
     with pytest.raises(LinkError, match="the cable is out"):
         reader.feed()
     bench.power_on()
-    with pytest.raises(UncertainSheetError, match="2 sheets were given out; lay back"):
+    with pytest.raises(UncertainSheetError, match="2 were given out; lay back"):
         reader.feed()
     assert bench.paper.lay_back()
     reader.settled()
