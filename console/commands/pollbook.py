@@ -255,7 +255,8 @@ def check_in(
     mobile: Annotated[bool, typer.Option("--mobile", help="With the portable box.")] = False,
     style: Annotated[list[str] | None, typer.Option(help="Only these ballot styles.")] = None,
     line: Annotated[
-        Path | None, typer.Option(help="Simulated central register; without it: offline.")
+        Path | None,
+        typer.Option(help="Central register made by `pollbook line`; without it: offline."),
     ] = None,
     at: At = None,
     as_json: AsJson = False,
@@ -319,6 +320,20 @@ def check_in(
     text = f"{issued.name}: hand out {', '.join(issued.styles)} ({place})."
     text += "" if issued.online else " Offline: not compared with other precincts yet."
     say(as_json, value, "\n".join([text, *issued.warnings]))
+
+
+@app.command("line")
+def line_register(
+    election: Election,
+    file: Annotated[Path, typer.Argument(help="Register to make.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make the simulated central register of an election, once, for every precinct's --line.
+
+    Example: ballotbench pollbook line election.json register.line
+    """
+    ClaimRegister.create(file, election=load_election(election).hash)
+    say(as_json, {"register": str(file)}, f"Central register made: {file}")
 
 
 @app.command("spoil")

@@ -145,7 +145,7 @@ def _check_in(
     method = _second_factor(book, visit, iin)
     styles = _papers(book, visit.styles)
     slip = _slip(book, iin, randomness(_SLIP_BYTES).hex(), keep=line is not None)
-    online, claimed_by = _claims(book, iin, certificate, line, slip)
+    online, claimed_by, down = _claims(book, iin, certificate, line, slip)
     if claimed_by is not None:
         raise claimed_by
     fact: dict[str, Any] = {
@@ -171,9 +171,8 @@ def _check_in(
         book.store.put("roll", iin, fact)
         for left in ("tries", _CLAIMING):
             book.store.drop(left, iin)
-    return Issued(
-        entry.number, entry.voter.name, channel, method, styles, online, _warnings(book, entry)
-    )
+    warnings = (*([down] if down else []), *_warnings(book, entry))
+    return Issued(entry.number, entry.voter.name, channel, method, styles, online, warnings)
 
 
 def replace_ballot(book: Book, iin: str, style: str, *, by: Person, at: datetime) -> int:
@@ -346,27 +345,35 @@ def _slip(book: Book, iin: str, fresh: str, *, keep: bool) -> str:
 
 def _claims(
     book: Book, iin: str, certificate: Certificate | None, line: Line | None, slip: str
-) -> tuple[bool, CheckInRefusedError | None]:
-    """Was the line up; and the refusal where another precinct was first."""
+) -> tuple[bool, CheckInRefusedError | None, str]:
+    """Was the line up; the refusal where another precinct was first; why it was down."""
     if line is None:
-        return False, None
+        return False, None, ""
     place = {"precinct": book.setup.precinct, "slip": slip}
     try:
         if certificate is not None:
             other = line.claim("certificate", certificate.number, **place)
             if other is not None:
-                return True, CheckInRefusedError(
-                    Refusal.CERTIFICATE_USED,
-                    f"the absentee certificate was used at {_place(book, other)}",
+                return (
+                    True,
+                    CheckInRefusedError(
+                        Refusal.CERTIFICATE_USED,
+                        f"the absentee certificate was used at {_place(book, other)}",
+                    ),
+                    "",
                 )
         other = line.claim("voter", iin, **place)
-    except LineDownError:
-        return False, None
+    except LineDownError as error:
+        return False, None, str(error)
     if other is not None:
-        return True, CheckInRefusedError(
-            Refusal.ON_OTHER_LIST, f"this number was given a ballot at {_place(book, other)}"
+        return (
+            True,
+            CheckInRefusedError(
+                Refusal.ON_OTHER_LIST, f"this number was given a ballot at {_place(book, other)}"
+            ),
+            "",
         )
-    return True, None
+    return True, None, ""
 
 
 def _place(book: Book, precinct: str) -> str:

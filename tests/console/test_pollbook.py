@@ -8,6 +8,7 @@ import json
 import stat
 import subprocess
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -412,6 +413,29 @@ def test_where_people_are_registered_their_pins_sign(desk: Desk, tmp_path: Path)
     assert sums["precinct"] == "P-101"
 
 
+def test_the_line_by_command(desk: Desk, tmp_path: Path) -> None:
+    for precinct in ("101", "102"):
+        book = tmp_path / f"p{precinct}.book"
+        desk.pollbook("import", ELECTION, desk.list, book, "--precinct", f"P-{precinct}")
+    desk = copy(desk)  # the same list and keys, and books that nobody has closed
+    desk.folder = tmp_path
+    register = tmp_path / "line"
+    one, two = desk.of("101")[8]["iin"], desk.of("101")[9]["iin"]
+    # A slip in the path: the check-in goes on, says that it is alone, and makes no register.
+    alone = desk.check_in("101", one, "--line", tmp_path / "lien")
+    assert (alone["online"], (tmp_path / "lien").exists()) == (False, False)
+    assert "lien" in alone["warnings"][0]
+    assert "made" in desk.ok("pollbook", "line", ELECTION, register)
+    assert "already" in desk.run("pollbook", "line", ELECTION, register).stderr
+    assert desk.check_in("101", two, "--line", register)["online"] is True
+    fields = [x for f in ("family_name", "given_name", "birth_date")
+              for x in ("--add", f"{f}={desk.of('101')[9][f]}")]  # fmt: skip
+    again = desk.check_in("102", two, *fields, "--ground", "lives here", "--line", register, code=1)
+    assert again["refusal"] == "voted_elsewhere"
+    wrong = desk.check_in("101", desk.of("101")[10]["iin"], "--line", desk.list, code=1)
+    assert "no central register" in " ".join(wrong.split())
+
+
 def test_a_wrong_pin_is_refused_and_a_former_books_pin_is_given_by_lock(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -467,6 +491,7 @@ def test_every_command_has_an_example() -> None:
         "request sign",
         "request apply",
         "request mobile",
+        "line",
         "lock",
     ]
     for name in helps:

@@ -19,7 +19,13 @@ from firmware_sim.pollbook.book import Book
 from firmware_sim.pollbook.checkin import Fallback, check_in, replace_ballot
 from firmware_sim.pollbook.closing import CloseSheet, close_book, issued_by_style
 from firmware_sim.pollbook.duplicates import Ground
-from firmware_sim.pollbook.errors import BookError, CheckInRefusedError, Refusal, RequestError
+from firmware_sim.pollbook.errors import (
+    BookError,
+    CheckInRefusedError,
+    PollbookError,
+    Refusal,
+    RequestError,
+)
 from firmware_sim.pollbook.line import ClaimRegister
 from firmware_sim.pollbook.papers import RequestKind
 from firmware_sim.pollbook.report import book_report, page
@@ -246,7 +252,7 @@ def test_a_forged_certificate_is_refused(tmp_path: Path, keys: Keys) -> None:
 
 
 def test_the_line_finds_double_use_while_it_is_up(tmp_path: Path, keys: Keys) -> None:
-    line = ClaimRegister(tmp_path / "line", election=ELECTION)
+    line = ClaimRegister.create(tmp_path / "line", election=ELECTION)
     both = person(1, "P-1")
     with (
         book(tmp_path / "one", [both, *people(3, start=10)]) as one,
@@ -266,6 +272,36 @@ def test_the_line_finds_double_use_while_it_is_up(tmp_path: Path, keys: Keys) ->
     assert stat.S_IMODE((tmp_path / "line").stat().st_mode) == 0o600
 
 
+def test_a_register_that_is_not_there_is_not_made_and_not_online(tmp_path: Path, ten: Book) -> None:
+    """A slip in the path once made each desk a register of its own, and all of them "online"."""
+    typo = tmp_path / "lien"
+    issued = check_in(ten, visit(person(1)), line=ClaimRegister(typo, election=ELECTION))
+    assert not issued.online
+    assert any("lien" in warning for warning in issued.warnings)
+    assert not typo.exists()
+
+
+def test_what_is_no_register_of_this_election_is_refused(tmp_path: Path, ten: Book) -> None:
+    """Going on as if the line were down would hide a wrong path all day."""
+    other = ClaimRegister.create(tmp_path / "other", election="f" * 64)
+    with pytest.raises(PollbookError, match="already"):
+        ClaimRegister.create(tmp_path / "other", election=ELECTION)
+    assert other.claim("voter", "1", precinct="P-1", slip="a") is None
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("a list of names, no database at all\n" * 40)
+    for name, why in (
+        ("other", "another election"),
+        ("ten.book", "no central register"),
+        ("empty", "no central register"),
+        ("text", "no central register"),
+    ):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(PollbookError, match=why):
+            check_in(ten, visit(person(1)), line=ClaimRegister(tmp_path / name, election=ELECTION))
+        assert (tmp_path / name).read_bytes() == before
+    assert list(ten.roll()) == []
+
+
 class _CutAfterClaim:
     """A line that takes the claim down; the desk is cut before it hears so."""
 
@@ -278,7 +314,7 @@ class _CutAfterClaim:
 
 
 def test_the_line_refuses_a_voter_at_a_copy_of_the_book(tmp_path: Path) -> None:
-    line = ClaimRegister(tmp_path / "line", election=ELECTION)
+    line = ClaimRegister.create(tmp_path / "line", election=ELECTION)
     book(tmp_path / "one", people(5)).store.close()
     morning = (tmp_path / "one").read_bytes()
     with Book.open(tmp_path / "one", UNLOCK) as one:
