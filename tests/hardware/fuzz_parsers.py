@@ -17,8 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hardware.errors import HardwareError
-from tests.hardware.fuzz_doors import DOORS, Door
+from tests.hardware import fuzz_doors
+from tests.hardware.fuzz_doors import Door
 from tests.hardware.fuzz_frames import hurt
+from tests.hardware.fuzz_peripherals import PERIPHERALS
+
+DOORS = (*fuzz_doors.DOORS, *PERIPHERALS)
 
 #: By so much the process may grow over a whole run, its C libraries included.
 MEMORY_BYTES = 128 * 1024 * 1024

@@ -13,7 +13,8 @@ from hardware.recording import RecordingError, parse_recording
 from hardware.sane import check_end, page_status, parse_devices
 from hardware.watched import is_whole
 from tests.hardware import fuzz_parsers
-from tests.hardware.fuzz_doors import DOORS, Door
+from tests.hardware.fuzz_doors import Door
+from tests.hardware.fuzz_parsers import DOORS
 
 HEAD = b'{"format": "ballotbench-recording/1"}\n'
 
