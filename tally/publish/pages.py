@@ -14,7 +14,7 @@ from election.model import Contest
 from tally.exchange.areas import Kind
 from tally.national.store import PrecinctStatus
 from tally.publish.data import ContestSums
-from tally.publish.views import ROWS, Key, Site, Views, slug
+from tally.publish.views import CELLS, ROWS, Key, Site, Views, slug
 from tally.publish.words import LANGUAGES, Language, words_of
 
 #: Pages of the menu.
@@ -191,7 +191,9 @@ class Pages(Views):
                 parts = found  # type: ignore[assignment]
                 break
         columns = [row["id"] for row in shown["rows"]]
-        pages = max(1, -(-len(parts) // ROWS))
+        # Many options make wide rows: fewer of them a page.
+        rows = max(10, min(ROWS, CELLS // (len(columns) + 2)))
+        pages = max(1, -(-len(parts) // rows))
         for page in range(pages):
             path = f"contest/{slug(contest.id)}" + (f"-p{page + 1}" if page else "") + ".html"
             yield (
@@ -207,7 +209,7 @@ class Pages(Views):
                             "votes": [sums.votes.get(option, 0) for option in columns],
                             "figures": sums.figures,
                         }
-                        for key, sums in parts[page * ROWS : (page + 1) * ROWS]
+                        for key, sums in parts[page * rows : (page + 1) * rows]
                     ],
                     "pages": self.pager(
                         pages,

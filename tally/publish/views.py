@@ -14,7 +14,9 @@ from tally.publish.turnout import Turnout as Day
 from tally.publish.words import Language, Words, words_of
 
 #: Rows of one page; more go on to a next one, so that no page grows with the nation.
-ROWS = 250
+ROWS = 200
+#: Cells of a table of votes by area, likewise.
+CELLS = 3000
 #: Contests shown whole on the page of an area; the rest are links.
 CONTESTS = 6
 
