@@ -23,6 +23,8 @@ from scanner.photo_codes import read_photo
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pdf", ".txt"})
 #: A text file of codes, as a phone's own reader gives them, is no longer than this, bytes.
 _MAX_TEXT = 1_000_000
+#: A drawn tape is narrow and long: 5 m at 8 dots a millimetre.
+_MAX_TAPE_PX = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def _read(path: Path) -> PhotoSeen:
         return PhotoSeen(path.name, texts, "" if texts else "holds no code of a tape")
     found: set[str] = set()
     try:
-        for page in decode_pages(data, name=path.name):
+        for page in decode_pages(data, name=path.name, max_side_px=_MAX_TAPE_PX):
             if not isinstance(page, DecodedPage):
                 return PhotoSeen(path.name, frozenset(found), page.detail)
             reading = read_photo(page.gray, is_code_text, _all_there)

