@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from console.errors import ConsoleError
 from console.pollbook.close_sheet import issued_by_pollbook
 from console.pollbook.locking import PIN_VARIABLE
 from election.definition import load_election
@@ -272,6 +273,26 @@ def test_a_day_by_command(desk: Desk, tmp_path: Path) -> None:
     public = desk.pollbook("report", desk.book("102"), "--observer", "--out", tmp_path / "o.html")
     assert public["lists"] is None
     assert one[2]["family_name"] not in (tmp_path / "o.html").read_text(encoding="utf-8")
+
+    # A device of both precincts takes a sheet of each, in any order.
+    second = tmp_path / "pollbook-102.json"
+    own = ("--keys", desk.keys, "--device", "pb-102", "--at", MORNING)
+    other = desk.pollbook("close", desk.book("102"), "--out", second, *own)
+    first, place = door[0][0], "P-101+P-102"
+    issued = issued_by_pollbook([second, first], desk.keys, election, place)
+    assert issued == {
+        f"P-{precinct}/{style}": row["issued"]
+        for precinct, told in (("101", sums), ("102", other))
+        for style, row in told["styles"].items()
+    }
+    for sheets, said in (
+        ([first], "the close sheet of precinct P-102 is missing"),
+        ([first, second, first], "are both of precinct P-101"),
+    ):
+        with pytest.raises(ConsoleError, match=said):
+            issued_by_pollbook(sheets, desk.keys, election, place)
+    with pytest.raises(ConsoleError, match="serves P-101, P-201"):
+        issued_by_pollbook([first, second], desk.keys, election, "P-101+P-201")
 
 
 def test_duplicates_are_listed_with_their_truth(desk: Desk, tmp_path: Path) -> None:

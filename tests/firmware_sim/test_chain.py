@@ -307,7 +307,14 @@ def test_forged_by_another_authority_of_the_same_names(keys: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("region", "precinct"), [(REGION, "precinct-2"), ("south", PRECINCT), (None, PRECINCT)]
+    ("region", "precinct"),
+    [
+        (REGION, "precinct-2"),
+        (REGION, f"{PRECINCT}+precinct-2"),  # one of the two is not its own
+        (REGION, f"a-precinct+{PRECINCT}"),
+        ("south", PRECINCT),
+        (None, PRECINCT),
+    ],
 )
 def test_a_region_stays_in_its_own_names(
     keys: Path, tmp_path: Path, region: str | None, precinct: str
@@ -316,6 +323,35 @@ def test_a_region_stays_in_its_own_names(
     forged = _forge(keys, open_region(keys, REGION, None), region=region, precinct=precinct)
     assert fault(keys, forged) == "untrusted"
     assert not openssl(keys, forged, tmp_path)
+
+
+def test_a_device_of_several_precincts_is_good_here_and_for_openssl(
+    keys: Path, tmp_path: Path
+) -> None:
+    """Under a region that may certify both, and under the authority."""
+    both = [PRECINCT, "precinct-2"]
+    trust.add_region(keys, "wide", name="Wide", precincts=both, now=NOW, valid_days=100)
+    for device, region in (("room-1", "wide"), ("room-2", None)):
+        trust.issue_device(
+            keys, device, precinct_id="+".join(both), now=NOW, valid_days=10, region=region
+        )
+        signer = DeviceSigner.load(keys, device)
+        assert fault(keys, signer) == ""
+        assert openssl(keys, signer, tmp_path)
+
+
+def test_alternative_names_are_this_device_s_precincts_or_none(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate by the authority's own key whose names are not in the one form."""
+    names = certificates.device_names
+    one, two = (names("d", each, None)[0] for each in (PRECINCT, "precinct-2"))
+    other = names("another", "precinct-2", None)[0]
+    for wrong in ([two, one], [one, one], [one, other], [one, two, two]):
+        monkeypatch.setattr(certificates, "device_names", lambda *_, found=wrong: found)
+        forged = pytest.raises(KeyFileError, match="damaged")
+        with forged:
+            _forge(keys, open_authority(keys, None), device="d", region=None)
 
 
 def test_the_commands_refuse_what_a_region_may_not(keys: Path) -> None:

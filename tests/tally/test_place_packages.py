@@ -21,6 +21,7 @@ from scanner.cvr import CastVoteRecord
 from scanner.errors import ScannerError
 from tally.batch import verify_packages
 from tally.national.columns import count_columns
+from tally.national.count import Refused, summed
 from tally.paper import read_paper_count
 from tally.reconciliation import reconcile
 from tally.totals import add_up
@@ -264,6 +265,20 @@ def test_a_dead_device_s_part_joins_precinct_by_precinct(rooms: Rooms, tmp_path:
     alone = Dead(rooms, tmp_path / "two", "dev-alone", "p-2")
     reasons = [r for r, _ in refused(rooms, package, dead.recovered(), alone.recovered())]
     assert reasons == [DUPLICATE] * 3
+
+
+def test_a_refused_package_is_refused_for_each_of_its_precincts(rooms: Rooms) -> None:
+    """In the national result both are, and neither is missing (SEED-16)."""
+    result = sort_out(rooms, rooms.room(), rooms.package("p-2", TWO))
+    found = summed(
+        result.accepted,
+        list(map(Refused.of, result.refused)),
+        rooms.election,
+        rooms.profile,
+        at=NOW,
+    )
+    status = {row["precinct_id"]: row["status"] for row in found.tables["precincts"].to_pylist()}
+    assert status == {"p-1": "contradictory", "p-2": "contradictory", "p-3": "missing"}
 
 
 # --- columns -----------------------------------------------------------------------------
