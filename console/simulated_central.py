@@ -49,7 +49,7 @@ def central(
     Each folder is a tray, fed as one batch in the order of its names. It prints a number on each
     sheet of a batch and has a second pocket for sheets that a person must see. For central
     counts alone: never for the box of a polling station.
-    Control: jam, double_feed, box_full, clear, pull, unplug, half_open, stuck, reboot, info.
+    Control: jam, double_feed, box_full, clear, pull, load, unplug, half_open, stuck, reboot, info.
 
     Example: ballotbench simulate central scans-a scans-b --state central --sheets-a-minute 300
     """

@@ -119,7 +119,7 @@ def scanner(
 
     It feeds the images of a folder in order of their names. Its paper stays where it is
     when the process is killed: started again with the same --state it goes on.
-    Control: jam, double_feed, box_full, clear, pull, unplug, half_open, stuck, reboot, info.
+    Control: jam, double_feed, box_full, clear, pull, load, unplug, half_open, stuck, reboot, info.
 
     Example: ballotbench simulate scanner scans --state scanner --faults examples/faults/line.toml
     """

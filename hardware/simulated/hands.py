@@ -2,14 +2,16 @@
 
 Every command is one of a scenario's faults (docs/faults.md), carried out between two frames by
 the scanner's own thread, and none is a byte on the line. Commands: `jam`, `double_feed`,
-`box_full`, `clear`, `pull`, `unplug`, `half_open`, `stuck`, `reboot`, `info`. They are counted
-like the scenario's, and not recorded: a record repeats its scenario.
+`box_full`, `clear`, `pull`, `load`, `unplug`, `half_open`, `stuck`, `reboot`, `info`. They are
+counted like the scenario's, and not recorded: a record repeats its scenario.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -18,7 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from hardware.errors import HardwareError
 from hardware.faults.model import Fault
 from hardware.simulated.control import Command, ControlError, seconds
-from hardware.simulated.paper import Paper
+from hardware.simulated.paper import Paper, read_deck
+from hardware.simulated.trays import Trays
 
 _FAULTS: TypeAdapter[Fault] = TypeAdapter(Fault)
 #: A scanner that is off or stuck does not carry out; whoever asked is told after so long, s.
@@ -100,8 +103,8 @@ class ScannerControl:
     def commands(self) -> Mapping[str, Command]:
         """See the module."""
         names = (
-            self.jam, self.double_feed, self.box_full, self.clear, self.pull, self.unplug,
-            self.half_open, self.stuck, self.reboot, self.info,
+            self.jam, self.double_feed, self.box_full, self.clear, self.pull, self.load,
+            self.unplug, self.half_open, self.stuck, self.reboot, self.info,
         )  # fmt: skip
         return {command.__name__: command for command in names}
 
@@ -134,6 +137,20 @@ class ScannerControl:
         self._hands.ask(act)
         return self.info()
 
+    def load(self, deck: str, tray: int = 1) -> Mapping[str, Any]:
+        """Lay a folder's images into a tray, behind what lies there; known names are left out."""
+        sheets = read_deck(Path(deck))
+        paper = self._paper
+        if isinstance(paper, Trays):
+            trays = paper.trays
+            put: Callable[[], None] = lambda: paper.put_in(tray, sheets)  # noqa: E731
+        else:
+            trays, put = 1, lambda: paper.load(sheets)
+        if isinstance(tray, bool) or tray not in range(1, trays + 1):
+            raise ControlError(f"there is no tray {tray!r}: give 1 to {trays}")
+        self._hands.ask(put)
+        return self.info()
+
     def unplug(self, for_s: float = 1.0) -> Mapping[str, Any]:
         """Pull the cable; after `for_s` seconds it is back under the same name."""
         return self._fault("cable_pulled", for_s=for_s)
@@ -154,14 +171,24 @@ class ScannerControl:
         return self._fault("reboot", for_s=for_s)
 
     def info(self) -> Mapping[str, Any]:
-        """Its fault, and where its paper is."""
+        """Its fault, and where its paper is; of a central scanner also trays, batch and ink."""
         counts = self._paper.counts()
+        central: dict[str, Any] = {}
+        if isinstance(self._paper, Trays):
+            trays = range(1, self._paper.trays + 1)
+            central = {
+                "trays": [self._paper.waiting(tray) for tray in trays],
+                "outstacked": len(self._paper.outstacked()),
+                "batch": asdict(self._paper.state()),
+                "ink": list(self._paper.words_on_held()),
+            }
         return {
             "fault": self._paper.fault,
             "tray": counts.tray,
             "held": counts.held,
             "box": counts.box,
             "returned": len(counts.returned),
+            **central,
         }
 
     def _fault(self, kind: str, **fields: Any) -> Mapping[str, Any]:

@@ -143,6 +143,44 @@ def test_a_central_scanner_has_the_same_hands(folder: Path) -> None:
         central.close()
 
 
+def more_paper(folder: Path) -> Path:
+    (folder / "more").mkdir()
+    for number in range(7, 9):
+        (folder / "more" / f"{number}.png").write_bytes(b"another " * 500)
+    return folder / "more"
+
+
+def test_more_paper_is_laid_in_while_it_runs(
+    folder: Path, scanner: SimulatedScanner, hands: ControlClient
+) -> None:
+    more = more_paper(folder)
+    assert hands.do("load", deck=str(more))["tray"] == 5
+    assert hands.do("load", deck=str(more))["tray"] == 5  # known sheets are where they are
+    with pytest.raises(ControlError, match="not a folder"):
+        hands.do("load", deck=str(folder / "nowhere"))
+    with pytest.raises(ControlError, match="no tray 2: give 1 to 1"):
+        hands.do("load", deck=str(more), tray=2)
+
+
+def test_a_central_scanner_tells_its_trays_batch_and_ink(folder: Path) -> None:
+    with start_simulated_central(
+        folder / "deck", folder / "deck", state=folder / "central", control=folder / "hands"
+    ) as machine:
+        hands = ControlClient(folder / "hands")
+        central = open_central(machine.url)
+        central.begin_batch("A", 2, "{batch}-{position}")
+        assert central.next_sheet() is not None
+        told = hands.do("info")
+        assert (told["trays"], told["ink"], told["batch"]["batch_id"]) == ([3, 2], ["A-1"], "A")
+        hands.do("pull")
+        assert central.next_sheet() is not None
+        assert hands.do("info")["ink"] == ["A-1", "A-2"]
+        central.outstack(TOKEN)
+        told = hands.do("load", deck=str(more_paper(folder)), tray=2)
+        assert (told["trays"], told["outstacked"], told["batch"]["void"]) == ([3, 4], 1, 1)
+        central.close()
+
+
 def test_noise_and_peers_that_would_do_nothing_are_refused(folder: Path) -> None:
     deck, state = folder / "deck", folder / "scanner"
     with pytest.raises(PaperError, match="noise goes without --control"):
