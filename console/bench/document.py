@@ -157,7 +157,7 @@ class BenchFile(_Model):
     profile: str
     deck_sha256: str
     deck_seed: int | None
-    source: Literal["deck", "folder", "watch", "port", "sane", "escl"]
+    source: Literal["deck", "folder", "watch", "port", "sane", "escl", "mark_sense"]
     where: str
     thresholds: dict[str, float]
     findings: tuple[Finding, ...]

@@ -103,7 +103,11 @@ def run(
         seen.append(result)
         beside += extra_s
         done(len(seen))
-    seconds = time.perf_counter() - start - beside
+    return match(deck, seen, time.perf_counter() - start - beside)
+
+
+def match(deck: DeckFile, seen: Sequence[SheetSeen], seconds: float) -> Judged:
+    """Tell which fed sheet is which of the deck's, and set truth beside reading."""
     fed_of = _partners(deck.sheets, seen)
     pairs = tuple(
         (sheet, None if j is None else seen[j])

@@ -12,8 +12,12 @@ from console.errors import ConsoleError
 
 if TYPE_CHECKING:
     from console.bench.document import BenchFile
+    from console.bench.run import Judged
     from console.bench.sources import StackSource
     from console.bench.words import Language
+    from console.definitions import Definition
+    from scanner.decks.document import DeckFile
+    from scanner.reading import Thresholds
 
 EXAMPLE = """
 Example:
@@ -29,6 +33,8 @@ Example:
     ballotbench bench deck --escl http://192.0.2.7/eSCL --out bench
 
     ballotbench bench deck --watch scans --idle 120 --out bench
+
+    ballotbench bench deck --mark-sense /dev/ttyUSB0 --mark-profile my-reader.toml --out bench
 """
 
 
@@ -70,6 +76,13 @@ def bench(
             min=1, help="With --watch: judge once nothing came for so many seconds, or at Ctrl-C."
         ),
     ] = 60.0,
+    mark_sense: Annotated[
+        str | None,
+        typer.Option(help="Feed the deck through the mark-sense reader at this port or URL."),
+    ] = None,
+    mark_profile: Annotated[
+        str, typer.Option(help="With --mark-sense: the reader's profile (name or TOML file).")
+    ] = "generic-ascii",
     source: Annotated[
         str | None,
         typer.Option("--sane-source", help="The SANE scanner's name for its feeder."),
@@ -105,9 +118,10 @@ def bench(
     bench.json (schema: console/schemas/bench.schema.json), report.html and report.pdf.
     Exit 1 when there is a finding.
     """
-    if sum(given is not None for given in (scans, port, sane, escl, watch)) > 1:
+    if sum(given is not None for given in (scans, port, sane, escl, watch, mark_sense)) > 1:
         raise typer.BadParameter(
-            "give one of --scans, --port, --sane, --escl, --watch", param_hint="--port"
+            "give one of --scans, --port, --sane, --escl, --watch, --mark-sense",
+            param_hint="--port",
         )
     if until is not None and watch is None:
         raise typer.BadParameter("goes with --watch", param_hint="--until")
@@ -144,8 +158,10 @@ def bench(
             f"deck is for {truth.election_hash[:16]}…)"
         )
     limits = rules.limits(thresholds)
-    chosen_source: Source
-    if watch is not None:
+    chosen_source: Source | None = None
+    if mark_sense is not None:
+        judged, limits, stopped = _marks(truth, rules, limits, mark_sense, mark_profile)
+    elif watch is not None:
         from console.watching import collect
 
         got = collect(watch, until=until, idle_s=idle)
@@ -156,22 +172,24 @@ def bench(
         chosen_source = choose(
             truth, file.parent, scans, port, _stack(sane, escl, source, sides=sides, dpi=dpi)
         )
-    with progress() as bars:
-        task = bars.add_task("Sheets", total=len(truth.sheets))
-        judged = bench_run.run(
-            truth,
-            chosen_source,
-            rules.reader_within(limits),
-            limits,
-            lambda n: bars.update(task, completed=n),
-        )
+    if chosen_source is not None:
+        with progress() as bars:
+            task = bars.add_task("Sheets", total=len(truth.sheets))
+            judged = bench_run.run(
+                truth,
+                chosen_source,
+                rules.reader_within(limits),
+                limits,
+                lambda n: bars.update(task, completed=n),
+            )
+        stopped = chosen_source.stopped
     about = Circumstances(
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         deck_sha256=hashlib.sha256(data).hexdigest(),
         profile=profile or truth.profile,
-        source=chosen_source.kind,
-        where=chosen_source.where,
-        stopped=chosen_source.stopped,
+        source="mark_sense" if chosen_source is None else chosen_source.kind,
+        where=mark_sense or "" if chosen_source is None else chosen_source.where,
+        stopped=stopped,
         limits=limits,
     )
     result = judge(truth, judged, rules.election, about)
@@ -184,6 +202,29 @@ def bench(
         _say(result, files)
     if result.findings:
         raise typer.Exit(1)
+
+
+def _marks(
+    truth: DeckFile, rules: Definition, limits: Thresholds, port: str, name: str
+) -> tuple[Judged, Thresholds, str]:
+    """The deck through a mark-sense reader, its own limits, and why it stopped early."""
+    from console.marksense.bench import level_limits, run_marks
+    from console.marksense.forms import make_forms
+    from hardware.marksense import load_profile, open_reader
+
+    reader_profile = load_profile(name)
+    # All papers of the deck are expected: that one is taken for another is what is measured.
+    forms = make_forms(reader_profile, rules, kind=truth.ballot_kind, apart=1)
+    reader = open_reader(port, reader_profile)
+    try:
+        with progress() as bars:
+            task = bars.add_task("Sheets", total=len(truth.sheets))
+            judged, stopped = run_marks(
+                truth, reader, forms, rules, lambda n: bars.update(task, completed=n)
+            )
+    finally:
+        reader.close()
+    return judged, level_limits(reader_profile, limits), stopped
 
 
 def _stack(

@@ -256,6 +256,29 @@ def _run(*arguments: object) -> None:
     build_app(("mark-sense",))(args=[*map(str, arguments)], standalone_mode=False)
 
 
+def test_a_deck_is_benched_through_a_mark_sense_reader(tmp_path: Path) -> None:
+    """VVSG 2.0, 1.1.6-H: no clear mark lost, none made; a turned sheet is refused, not read."""
+    deck, out = tmp_path / "deck", tmp_path / "bench"
+    made = ballotbench_here(
+        "deck", MAJILIS, "-o", deck, "--part", "blank", "--part", "overvote",
+        "--part", "orientation", "--no-languages", "--workers", 1,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    with machine(tmp_path, deck / "scans", SEKONIC, "pty", "0.01") as reader:
+        done = ballotbench_here(
+            "bench", deck, "--mark-sense", reader.url, "--mark-profile", SEKONIC,
+            "--language", "en", "--out", out, "--json",
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["source"] == "mark_sense"
+    assert found["positions"]["error"]["events"] == 0
+    assert found["positions"]["error"]["trials"] > 80
+    sheets = found["sheets"]
+    assert (sheets["came"], sheets["read"]) == (21, 12)
+    assert [finding["kind"] for finding in found["findings"]] == ["f_refused"]
+
+
 # --- what is refused ----------------------------------------------------------------------
 
 
