@@ -13,6 +13,7 @@ from console.common import emit_json, stdout
 from console.errors import ConsoleError
 from console.intake import election_and_rules, moment
 from console.officers import PinFileOption
+from console.protocol.forms import FORM_COMMANDS
 from console.protocol.people import members_of, proved
 from console.protocol.sources import (
     AtOption,
@@ -49,9 +50,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 def register(parent: typer.Typer) -> None:
     """Add `protocol` to the command line."""
-    from console.protocol import forms
-
-    forms.add_to(app)
     parent.add_typer(app, name="protocol")
 
 
@@ -257,6 +255,11 @@ def status(
     """
     begun = CountRecord(record, *election_and_rules(election, profile))
     _show(begun.state(), begun.precinct, as_json)
+
+
+# Once, after the commands above, and not in `register`, which may be called again.
+for _name, _command in FORM_COMMANDS:
+    app.command(_name)(_command)
 
 
 def _show(state: CountState, precinct: str, as_json: bool) -> None:

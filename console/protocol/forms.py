@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,17 +39,6 @@ ElectionOption = Annotated[Path, typer.Option(help="Election definition.")]
 ProfileOption = Annotated[str | None, typer.Option(help="Profile, if not the election's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 MAX_FILE_BYTES = 2 * MAX_FORM_BYTES
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands that take forms."""
-    for name, command in (
-        ("draw-up", draw_up),
-        ("sign", sign),
-        ("check", check),
-        ("print", print_pdf),
-    ):
-        app.command(name)(command)
 
 
 def draw_up(
@@ -223,3 +213,12 @@ def _tell(
             stdout.print(line, markup=False, highlight=False, soft_wrap=True)
     if any(f.severity == "serious" for f in findings):
         raise typer.Exit(1)
+
+
+#: In the order of --help, after those on the record.
+FORM_COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("draw-up", draw_up),
+    ("sign", sign),
+    ("check", check),
+    ("print", print_pdf),
+)

@@ -11,7 +11,8 @@ nobody keyed anything in, for the law's precedence (`tally.protocol.drawing`).
 | close sheet of the pollbook, verified | voters on the list, added, certificates; of each paper |
 | | received, spoiled, left over, issued, voters who were given one (`signatures`); outside and |
 | | by certificate only where every voter was given the paper |
-| hand count | votes; where the paper carries one contest alone: ballots, void, valid |
+| hand count | votes; where the paper carries one contest alone: ballots, void, valid, and that |
+| | nothing is left to decide where those add up |
 
 Sources: NVT-07, SEED-01, SEED-05, SEED-10.
 """
@@ -160,9 +161,10 @@ def from_hand_count(
         if ballots is not None:
             figures[f"{start}in_box"] = ballots
         if profile.marks.rule == "exactly_one":
-            figures[f"{start}valid"] = sum(
-                count.get(precinct, contest.id, option) or 0 for option in contest.option_ids()
-            )
+            valid = sum(figures[f"contests.{contest.id}.votes.{o}"] for o in contest.option_ids())
+            figures[f"{start}valid"] = valid
+            if ballots is not None and invalid is not None and ballots == valid + invalid:
+                figures[f"{start}needs_review"] = 0
     lines = {line.path for line in form_lines(election, profile, precinct)}
     known = {p: n for p, n in sorted(figures.items()) if p in lines}
     return Evidence("hand_count", (SourceFile(kind="hand_count", sha256=sha256),), known)

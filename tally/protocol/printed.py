@@ -55,6 +55,12 @@ _WORDS: Mapping[str, Text] = MappingProxyType(
         "drawn_up": {"kk": "Жасалды (UTC)", "ru": "Составлен (UTC)", "en": "Drawn up (UTC)"},
         "digest": {"kk": "Хаттама хеші", "ru": "Хеш протокола", "en": "Hash of the protocol"},
         "papers": {"kk": "Бюллетеньдер", "ru": "Бюллетени", "en": "Ballots"},
+        "returned": {
+            "kk": "Құрылғы сайлаушыға қайтарған (рет)",
+            "ru": "Возвращено устройством избирателю (раз)",
+            "en": "Given back to voters by the device (times)",
+        },
+        "replaces": {"kk": "Орнына", "ru": "Взамен", "en": "In place of"},
         "grounds": {
             "kk": "Жарамсыз, негізі",
             "ru": "Недействительные, основание",
@@ -263,6 +269,8 @@ def _head(page: _Printer, state: str, test: str) -> None:
         colour=_SOFT,
     )
     page.text(f"{page.words('digest')}: {form.digest}", 7.6, colour=_SOFT)
+    if form.replaces is not None:
+        page.text(f"{page.words('replaces')}: {form.replaces}", 7.6, colour=_SOFT)
 
 
 def _papers(page: _Printer) -> None:
@@ -288,7 +296,7 @@ def _papers(page: _Printer) -> None:
             values = [form.papers[style].figure(name) for style in across]
             if name in whole or (name not in listed and all(v is None for v in values)):
                 continue
-            title = page.words(titles[name]) if name in titles else name
+            title = page.words(titles.get(name, "returned" if name == "returned" else {"": name}))
             body.append((title, *map(_number, values)))
         body += _grounds(page, across)
         page.pdf.ln(2)

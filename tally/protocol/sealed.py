@@ -23,6 +23,8 @@ tampered with is not counted by what is left (SEED-13).
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +36,7 @@ from firmware_sim.package import SUMS, read_strict_zip, strict_zip, sums_of
 from firmware_sim.signing import Signer
 from firmware_sim.summary import SummaryError
 from firmware_sim.trust import Purpose, TrustStore
-from tally.protocol.form import MAX_FORM_BYTES, PrecinctForm, ProtocolError, parse_form
+from tally.protocol.form import MAX_FORM_BYTES, PrecinctForm, ProtocolError, parse_canonical
 from tally.protocol.summary import SUMMARY, pack, summarise
 
 PROTOCOL = "protocol.json"
@@ -127,7 +129,7 @@ def read_protocol(data: bytes, name: str) -> SealedProtocol:
     for required in (PROTOCOL, SUMMARY, SUMS):
         if required not in files:
             raise ProtocolError(f"{name}: {required} is missing: this is no signed protocol")
-    form = parse_form(files[PROTOCOL], f"{name}: {PROTOCOL}")
+    form = parse_canonical(files[PROTOCOL], f"{name}: {PROTOCOL}")
     content = protocol_content(form)
     for file, expected in content.items():
         if files[file] != expected:
@@ -148,10 +150,14 @@ def read_protocol(data: bytes, name: str) -> SealedProtocol:
 
 
 def is_protocol(data: bytes) -> bool:
-    """Does a file look like a signed protocol, and not like a results package? For messages
-    and for commands that take both; proves nothing."""
-    head = data[:4] == b"PK\x03\x04"
-    return head and b"manifest.json" not in data and PROTOCOL.encode() in data
+    """Does a file have the names of a signed protocol? For commands that take other files too;
+    proves nothing."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+        return False
+    return PROTOCOL in names and SUMMARY in names
 
 
 def verify_protocol(

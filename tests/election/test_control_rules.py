@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from election.control_rules import DEVICE_WORDS, WORDS, RuleError, evaluate, parse_side, words_of
@@ -26,6 +26,7 @@ def sides(draw: st.DrawFn) -> str:
     return draw(terms) + "".join(draw(st.lists(more, max_size=4)))
 
 
+@settings(deadline=None)
 @given(side=sides(), values=st.lists(numbers, min_size=len(PAPER_WORDS), max_size=len(PAPER_WORDS)))
 def test_a_side_is_what_arithmetic_says(side: str, values: list[int]) -> None:
     figures = dict(zip(PAPER_WORDS, values, strict=True))
@@ -33,6 +34,7 @@ def test_a_side_is_what_arithmetic_says(side: str, values: list[int]) -> None:
     assert evaluate(side, figures) == (expected, "")
 
 
+@settings(deadline=None)
 @given(side=sides(), lacking=st.sampled_from(PAPER_WORDS))
 def test_a_side_over_a_figure_nobody_knows_has_no_value(side: str, lacking: str) -> None:
     figures = {word: 1 for word in PAPER_WORDS if word != lacking}

@@ -232,10 +232,14 @@ def test_a_page_says_what_does_not_add_up_and_what_was_skipped(night: Night) -> 
     }
     papers = night.whole().model_dump(mode="json", exclude_none=True)["papers"]
     papers["list-paper"]["received"] = 399
-    form = night.whole(papers=papers, steps=steps, settled=[settled])
+    papers["list-paper"]["returned"] = 7
+    second = {"version": 2, "replaces": "cd" * 32}
+    form = night.whole(papers=papers, steps=steps, settled=[settled], **second)
     text = " ".join(pages(render_protocol(form, night.election, PROFILE, languages=["en"])))
     assert "Received = issued + spoiled + cancelled unused (list-paper) 399 ≠ 400" in text
     assert "SKIPPED: no light (chair-1)" in text
+    assert "Given back to voters by the device (times) 7" in text
+    assert f"In place of: {'cd' * 32}" in text
     assert "chair-1: 399, device: 400 → 399. counted again (chair-1, member-2)" in text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from election.profile import load_profile
@@ -75,6 +75,7 @@ def changed(form: PrecinctForm, path: tuple[str, ...], by: int) -> PrecinctForm:
     return PrecinctForm.model_validate(value)
 
 
+@settings(deadline=None)
 @given(agreeing())
 def test_figures_that_agree_break_nothing(form: PrecinctForm) -> None:
     controls = evaluate_protocol(form, ELECTION, PROFILE)
@@ -103,6 +104,7 @@ IN_EQUATIONS = {
 }
 
 
+@settings(deadline=None)
 @given(
     form=agreeing(),
     path=st.sampled_from(sorted(IN_EQUATIONS)),

@@ -150,6 +150,7 @@ def test_a_hand_count_tells_of_papers_that_carry_one_contest() -> None:
     assert said["papers.list-paper.in_box"] == 5
     assert said["papers.list-paper.invalid"] == 1
     assert said["papers.list-paper.valid"] == 4
+    assert said["papers.list-paper.needs_review"] == 0
     assert "papers.smd-paper.in_box" not in said
     with pytest.raises(ProtocolError, match=r"count\.csv: p-3 was not counted by hand"):
         from_hand_count(count, "ab" * 32, ELECTION, PROFILE, "p-3")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,73 +33,61 @@ def run(*arguments: object) -> int:
     return int(str(stop.value.code))
 
 
+def make_night(folder: Path) -> None:
+    """A precinct's night as files: package, close sheet, hand count, and members with keys."""
+    world = World(folder)
+    (folder / "election.json").write_text(world.election.model_dump_json(), encoding="utf-8")
+    (folder / "p-3.zip").write_bytes(world.package(PRECINCT, VOTES[PRECINCT], invalid=2))
+    counted = {PRECINCT: {"list": {**VOTES[PRECINCT]["list"], "invalid": 2, "ballots": 12}}}
+    (folder / "count.csv").write_bytes(paper_rows(counted, world.election))
+    papers = {"received": 400, "handed_out": 13, "spoiled": 1, "issued": 12, "voters": 12}
+    sheet = {
+        "format": "ballotbench-pollbook-1",
+        "election": world.election.id,
+        "election_hash": world.election.hash,
+        "precinct": PRECINCT,
+        "closed": True,
+        "voters": {
+            "registered": 500,
+            "added": 2,
+            "absentee_out": 1,
+            "absentee_in": 0,
+            "voted_list": 10,
+            "voted_added": 2,
+            "voted": 12,
+            "mobile_requested": 4,
+            "mobile": 3,
+        },
+        "second_factor": {"biometric": 12, "two_officials": 0},
+        "offline": 0,
+        "by_hour": {"09": 12},
+        "refusals": {},
+        "styles": {"list-paper": {**papers, "unused": 387}},
+    }
+    certify: dict[str, Any] = {"precinct_id": PRECINCT, "now": START, "valid_days": 365}
+    issue_device(world.keys, "book-3", **certify, purpose=Purpose.POLLBOOK)
+    content = canonical(sheet)
+    (folder / "pollbook.json").write_bytes(content)
+    signed = DeviceSigner.load(world.keys, "book-3").sign(content)
+    signature_path(folder / "pollbook.json").write_bytes(signed)
+    for member in MEMBERS:
+        issue_device(world.keys, member, **certify, purpose=Purpose.MEMBER)
+
+
 class Desk:
-    """A precinct's night: package, close sheet, hand count, and members with keys."""
+    """The files of a precinct's night, and the commands on them."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self.capsys = capsys
         self.said = ""
-        self.world = World(folder)
-        self.keys = self.world.keys
+        self.keys = folder / "keys"
         self.election = folder / "election.json"
-        self.election.write_text(self.world.election.model_dump_json(), encoding="utf-8")
         self.package = folder / "p-3.zip"
-        self.package.write_bytes(self.world.package(PRECINCT, VOTES[PRECINCT], invalid=2))
         self.pollbook = folder / "pollbook.json"
         self.hand = folder / "count.csv"
-        counted = {PRECINCT: {"list": {**VOTES[PRECINCT]["list"], "invalid": 2, "ballots": 12}}}
-        self.hand.write_bytes(paper_rows(counted, self.world.election))
         self.record = folder / "p-3.record"
         self.form = folder / "p-3.json"
-        self._close_sheet()
-        for member in MEMBERS:
-            issue_device(
-                self.keys,
-                member,
-                precinct_id=PRECINCT,
-                now=START,
-                valid_days=365,
-                purpose=Purpose.MEMBER,
-            )
-
-    def _close_sheet(self) -> None:
-        papers = {"received": 400, "handed_out": 13, "spoiled": 1, "issued": 12, "voters": 12}
-        sheet = {
-            "format": "ballotbench-pollbook-1",
-            "election": self.world.election.id,
-            "election_hash": self.world.election.hash,
-            "precinct": PRECINCT,
-            "closed": True,
-            "voters": {
-                "registered": 500,
-                "added": 2,
-                "absentee_out": 1,
-                "absentee_in": 0,
-                "voted_list": 10,
-                "voted_added": 2,
-                "voted": 12,
-                "mobile_requested": 4,
-                "mobile": 3,
-            },
-            "second_factor": {"biometric": 12, "two_officials": 0},
-            "offline": 0,
-            "by_hour": {"09": 12},
-            "refusals": {},
-            "styles": {"list-paper": {**papers, "unused": 387}},
-        }
-        issue_device(
-            self.keys,
-            "book-3",
-            precinct_id=PRECINCT,
-            now=START,
-            valid_days=60,
-            purpose=Purpose.POLLBOOK,
-        )
-        content = canonical(sheet)
-        self.pollbook.write_bytes(content)
-        signer = DeviceSigner.load(self.keys, "book-3")
-        signature_path(self.pollbook).write_bytes(signer.sign(content))
 
     def sources(self) -> list[object]:
         return [
@@ -175,8 +164,16 @@ class Desk:
                 state = self.protocol("step", self.record, step, *by, *more)
 
 
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("night")
+    make_night(folder)
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+def desk(night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    shutil.copytree(night, tmp_path, dirs_exist_ok=True)
     return Desk(tmp_path, capsys)
 
 
@@ -249,8 +246,6 @@ def test_one_members_numbers_are_not_shown_to_the_other(desk: Desk) -> None:
 
 
 def test_figures_are_asked_for_one_by_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
     desk.protocol("begin", desk.record, "--precinct", PRECINCT, *members())
     monkeypatch.setattr("sys.stdin", io.StringIO("400\n12x\n387\n"))
     state = desk.protocol("enter", desk.record, "--by", "chair-1", "--language", "ru")
@@ -264,8 +259,6 @@ def test_figures_are_asked_for_one_by_one(desk: Desk, monkeypatch: pytest.Monkey
 def test_the_reading_is_line_by_line_in_the_languages_asked_for(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import io
-
     desk.protocol("begin", desk.record, "--precinct", PRECINCT, *members())
     said = desk.refused("read", desk.record, "--by", "chair-1")
     assert "is not established: the form is read when it is complete" in said

@@ -11,7 +11,8 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -222,6 +223,18 @@ def test_bytes_that_are_no_form_are_refused(data: bytes) -> None:
         parse_form(data, "p.json")
 
 
+@settings(deadline=None)
+@given(reason=st.text(min_size=1, max_size=80), value=st.integers(0, 99_999_999))
+def test_the_bytes_that_are_signed_are_those_of_rfc_8785(reason: str, value: int) -> None:
+    steps = [{"id": "read_aloud", "state": "skipped", "reason": reason, "by": ["chair-1"]}]
+    form = full_form(ELECTION, "p-3", steps=steps)
+    paper = form.papers["list-paper"].model_copy(update={"received": value})
+    form = form.model_copy(update={"papers": {"list-paper": paper}})
+    expected = rfc8785.dumps(form.model_dump(mode="json", exclude_none=True))
+    assert form.canonical_json() == expected
+    assert parse_form(expected, "p") == form
+
+
 def test_the_published_schema_is_the_models() -> None:
     for name, schema in schemas().items():
         assert json.loads((DIRECTORY / name).read_text(encoding="utf-8")) == schema
@@ -259,6 +272,7 @@ papers = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     paper=papers, votes=st.lists(st.integers(0, 99_999_999), min_size=4, max_size=4), lost=papers
 )

@@ -373,7 +373,7 @@ def test_a_kill_loses_no_figure_that_was_acknowledged(tmp_path: Path) -> None:
         assert mine[: len(said[member])] == said[member]
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_whatever_is_tried_steps_hold(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
