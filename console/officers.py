@@ -14,7 +14,9 @@ from typing import Annotated
 import typer
 
 from console.errors import ConsoleError
+from firmware_sim.device_keys import load_signer
 from firmware_sim.people import OpenSlot, PeopleRegister
+from firmware_sim.trust import DeviceSigner
 
 #: Where a token's PIN may be given, for devices that nobody sits at.
 TOKEN_PIN_VARIABLE = "BALLOTBENCH_TOKEN_PIN"  # noqa: S105 (a variable's name)
@@ -32,6 +34,11 @@ TokenPinFileOption = Annotated[
         "--token-pin-file",
         help=f"File whose first line is the token's PIN; or set {TOKEN_PIN_VARIABLE}.",
     ),
+]
+
+SignedBy = Annotated[
+    str | None,
+    typer.Option(help="Official whose PIN opens the signing key, where people are registered."),
 ]
 
 
@@ -117,3 +124,27 @@ def pins_of(path: Path) -> dict[str, str]:
             raise ConsoleError(f"{path}, line {number}: write ID PIN, each person once")
         pins[person] = pin.strip()
     return pins
+
+
+def signing_key(
+    keys: Path, device: str, *, signed_by: str | None, officer: str | None, pin_file: Path | None
+) -> tuple[DeviceSigner, list[OpenSlot]]:
+    """A key that signs papers, and the official whose PIN opened it, where the
+    directory has a register of people: `signed_by`, else `officer` if registered.
+
+    Raises:
+        BadParameter: nobody is named.
+        ConsoleError, PeopleError, KeyFileError: no PIN, or not one that opens the key.
+    """
+    register = PeopleRegister.of(keys)
+    slots: list[OpenSlot] = []
+    if register is not None:
+        known = {row.person_id for row in register.rows()}
+        who = signed_by or (officer if officer in known else None)
+        if who is None:
+            raise typer.BadParameter(
+                f"the key of {device} opens by the PIN of an official of {keys}: say whose",
+                param_hint="--signed-by",
+            )
+        slots = present(keys, [who], pin_file, precinct=None)
+    return load_signer(keys, device, opened=slots, token_pin=token_pin(None)), slots

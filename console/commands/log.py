@@ -11,7 +11,7 @@ import typer
 from console.common import emit_json, stderr, stdout
 from console.files import replace_text
 from console.intake import moment, trust_store
-from console.officers import first_line
+from console.officers import PinFileOption, SignedBy, first_line, signing_key
 from election.definition import load_election
 from firmware_sim.trust import DeviceSigner, Purpose
 from tally.transparency import (
@@ -105,6 +105,8 @@ def checkpoint(
     passphrase_file: Annotated[
         Path | None, typer.Option(help="File whose first line opens the key.")
     ] = None,
+    signed_by: SignedBy = None,
+    pin_file: PinFileOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign the log as it is now: the file that everyone should get and keep.
@@ -112,8 +114,13 @@ def checkpoint(
     Example: ballotbench log checkpoint log --keys keys
     """
     log = read_log(folder)
-    secret = first_line(passphrase_file, "--passphrase-file").encode() if passphrase_file else None
-    signer = DeviceSigner.load(keys, log.head.log_id, passphrase=secret)
+    if passphrase_file is not None:
+        secret = first_line(passphrase_file, "--passphrase-file").encode()
+        signer = DeviceSigner.load(keys, log.head.log_id, passphrase=secret)
+    else:
+        signer, _ = signing_key(
+            keys, log.head.log_id, signed_by=signed_by, officer=None, pin_file=pin_file
+        )
     if signer.identity.purpose is not Purpose.LOG:
         raise LogError(
             str(folder),

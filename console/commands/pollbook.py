@@ -19,10 +19,10 @@ from console.files import (
     replace_private_bytes,
     replace_text,
 )
-from console.officers import PinFileOption
+from console.officers import PinFileOption, SignedBy, signing_key
 from console.pollbook import lock_command, reports, requests
 from console.pollbook.certificate_picture import certificate_picture
-from console.pollbook.locking import Opener, PeopleKeys, SignedBy, new_lock, signer, unlocked
+from console.pollbook.locking import Opener, PeopleKeys, new_lock, unlocked
 from console.pollbook.options import (
     AsJson,
     At,
@@ -197,7 +197,7 @@ def certificate(
     check_free(out, "--out")
     if code is not None:
         check_free(code, "--code")
-    key, here = signer(keys, device, signed_by=signed_by, officer=officer, pin_file=pin_file)
+    key, here = signing_key(keys, device, signed_by=signed_by, officer=officer, pin_file=pin_file)
     unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file, here=here)
     with Book.open(book, unlock) as opened:
         if key.identity.precinct_id != opened.setup.precinct:
@@ -383,7 +383,7 @@ def close(
     # Before anything is closed or issued, whose proof could then not be written.
     for path in (out, closing.signature_path(out)):
         check_free(path, "--out")
-    key, here = signer(keys, device, signed_by=signed_by, officer=officer, pin_file=pin_file)
+    key, here = signing_key(keys, device, signed_by=signed_by, officer=officer, pin_file=pin_file)
     unlock = unlocked(book, officer=officer, keys=keys, pin_file=pin_file, here=here)
     with Book.open(book, unlock) as opened:
         if key.identity.precinct_id != opened.setup.precinct:

@@ -123,6 +123,13 @@ def verify(
     store = trust_store(trust, require_post_quantum=require_post_quantum)
     when = moment(at)
     if inclusion is not None:
+        elsewhere = (photo, log, election, profile, unpack_to, expect, commissions)
+        if require_post_quantum or any(given is not None for given in elsewhere):
+            raise typer.BadParameter(
+                "goes with a file, --consistency and --at alone: it looks at the log, not into the "
+                "file. Check that by a command of its own",
+                param_hint="--inclusion",
+            )
         verify_inclusion(
             inclusion, packages or [], consistency, store, when, json_output=json_output
         )
@@ -145,6 +152,16 @@ def verify(
             )
         expected = expected_hash(certified, configuration)
     protocols, packages = apart(packages or [])
+    if protocols and require_post_quantum:
+        raise typer.BadParameter(
+            "signed protocols have no second signature: check them by a command of their own",
+            param_hint="--require-post-quantum",
+        )
+    if expect is not None and protocols and not (packages or photo):
+        raise typer.BadParameter(
+            "a signed protocol says nothing of software: give the package too",
+            param_hint="--expect",
+        )
     rules_of = ProtocolRules(store, when, configuration, _tree(commissions, configuration))
     if photo:
         verify_tapes(

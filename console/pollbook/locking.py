@@ -13,12 +13,10 @@ from typing import Annotated
 
 import typer
 
-from console.officers import ask_pin, pins_of, present, token_pin
-from firmware_sim.device_keys import load_signer
+from console.officers import ask_pin, pins_of, present
 from firmware_sim.people import OpenSlot, PeopleRegister
 from firmware_sim.pollbook.book import REGION
 from firmware_sim.pollbook.vault import Lock, Unlock, by_key, by_pin, read_header
-from firmware_sim.trust import DeviceSigner
 
 #: Where a book's own PIN may be given, for a desk that is opened once for a day of commands.
 PIN_VARIABLE = "BALLOTBENCH_BOOK_PIN"
@@ -28,10 +26,6 @@ DESK = "desk"
 Opener = Annotated[
     str | None,
     typer.Option("--officer", help="Whose PIN opens the book, by id; without: its own (`desk`)."),
-]
-SignedBy = Annotated[
-    str | None,
-    typer.Option(help="Official whose PIN opens the signing key, where people are registered."),
 ]
 PeopleKeys = Annotated[
     Path | None, typer.Option("--keys", help="Directory with the register of people, if any.")
@@ -101,30 +95,6 @@ def unlocked(
     precinct = None if header.precinct == REGION else header.precinct
     [slot] = present(keys, [officer], pin_file, precinct=precinct)
     return by_key(officer, slot.key)
-
-
-def signer(
-    keys: Path, device: str, *, signed_by: str | None, officer: str | None, pin_file: Path | None
-) -> tuple[DeviceSigner, list[OpenSlot]]:
-    """The key that signs a pollbook's papers, and the official whose PIN opened it, where the
-    directory has a register of people: `signed_by`, else `officer` if registered.
-
-    Raises:
-        BadParameter: nobody is named.
-        ConsoleError, PeopleError, KeyFileError: no PIN, or not one that opens the key.
-    """
-    register = PeopleRegister.of(keys)
-    slots: list[OpenSlot] = []
-    if register is not None:
-        known = {row.person_id for row in register.rows()}
-        who = signed_by or (officer if officer in known else None)
-        if who is None:
-            raise typer.BadParameter(
-                f"the key of {device} opens by the PIN of an official of {keys}: say whose",
-                param_hint="--signed-by",
-            )
-        slots = present(keys, [who], pin_file, precinct=None)
-    return load_signer(keys, device, opened=slots, token_pin=token_pin(None)), slots
 
 
 def _own_pin(officer: str, pin_file: Path | None, *, new: bool = False) -> str:

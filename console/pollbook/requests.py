@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from console.files import replace_private
-from console.officers import PinFileOption
-from console.pollbook.locking import Opener, PeopleKeys, SignedBy, signer, unlocked
+from console.officers import PinFileOption, SignedBy, signing_key
+from console.pollbook.locking import Opener, PeopleKeys, unlocked
 from console.pollbook.options import (
     AsJson,
     At,
@@ -62,7 +62,7 @@ def request_sign(
     --birth-date 1979-10-28 --ground "registered at a new address" --keys keys --device region-1
     """
     number = checked_iin(typed_line(iin))
-    key, _ = signer(keys, device, signed_by=signed_by, officer=None, pin_file=pin_file)
+    key, _ = signing_key(keys, device, signed_by=signed_by, officer=None, pin_file=pin_file)
     voter = {} if line is None else {"number": str(line)}
     if kind is not papers.RequestKind.EXCLUDE:
         texts = (new_iin or number, family_name, given_name, patronymic, birth_date, precinct)

@@ -104,10 +104,20 @@ def test_a_certified_build_is_compared_by_the_elections_configuration(
         ("P", "--log", "L"),
         ("--photo", "C", "--log", "L"),
         (),
+        # A proof of the log looks at no package, whatever else is asked.
+        ("--inclusion", "I", "P", "--election", "E"),
+        ("--inclusion", "I", "P", "--expect", OTHER_HASH),
+        ("--inclusion", "I", "P", "--require-post-quantum"),
+        ("--inclusion", "I", "--photo", "C"),
+        ("--inclusion", "I", "--log", "L"),
+        # A signed protocol has no software, and no second signature.
+        ("S", "--expect", OTHER_HASH),
+        ("S", "P", "--require-post-quantum"),
     ],
 )
 def test_an_option_that_would_be_passed_over_is_refused(day: Day, options: tuple[str, ...]) -> None:
     names = {"P": day / "p.zip", "L": day / "eel.json", "C": day / "codes.txt"}
+    names |= {"I": day / "no.json", "E": day / "election.json", "S": day / "p.protocol.zip"}
     day.verify(*(names.get(each, each) for each in options), code=2)
 
 

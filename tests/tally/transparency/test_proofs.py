@@ -38,6 +38,7 @@ from tally.transparency import (
 )
 from tally.transparency.canonical import Document
 from tally.transparency.schemas import DIRECTORY, schemas
+from tests.console.here import ballotbench_here
 from tests.tally.transparency.records import ELECTION_HASH, LOG_ID, Records, copy
 from tests.tally.world import NOW, START, make_election
 
@@ -341,3 +342,26 @@ def test_a_precinct_keeps_a_proof_by_command(
     assert Path(shown["proofs"][0]).exists()
     assert run("verify", "--consistency", still, files[0], *trust) == 2
     assert run("log", "prove", str(log), "-o", still) == 2
+
+
+def test_where_people_are_registered_an_official_signs_the_log(tmp_path: Path) -> None:
+    """The log's key is sealed to the commission's officials then: no passphrase opens it."""
+    keys, log, pins = tmp_path / "keys", tmp_path / "log", tmp_path / "pins"
+    election = tmp_path / "election.json"
+    election.write_text(make_election().model_dump_json(), encoding="utf-8")
+    pins.write_text("m-1 48151623\n", encoding="utf-8")
+    people = ("m-1", "--role", "member", "--pin-file", pins)
+    for line in (
+        ("keys", "init", keys, "--name", "Test"),
+        ("keys", "people", "add", keys, *people),
+        ("keys", "issue", keys, "central-log", "--precinct", "central", "--for", "log"),
+        ("log", "create", log, "--election", election, "--id", "central-log"),
+        ("log", "append", log, pins, "--of", "central"),
+    ):
+        assert ballotbench_here(*line).returncode == 0, line
+    sign = ("log", "checkpoint", log, "--keys", keys)
+    assert "--signed-by" in ballotbench_here(*sign).stderr
+    wrong = tmp_path / "wrong"
+    wrong.write_text("m-1 not-this-1\n", encoding="utf-8")
+    assert ballotbench_here(*sign, "--signed-by", "m-1", "--pin-file", wrong).returncode == 1
+    assert ballotbench_here(*sign, "--signed-by", "m-1", "--pin-file", pins).returncode == 0
