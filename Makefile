@@ -77,13 +77,14 @@ fuzz: $(VENV)/.base  ## 100,000 damaged files and 10,000 odd arrays: read or ref
 	@$(BIN)/python -m tools.fuzz $(FUZZ_ARGS)
 
 # Each part of it has a small version among the tests.
-soak: $(VENV)/.test  ## long runs: 2,000 cuts of device, scanner and cable; 200 of the screen device; 1,000 photographs of tapes; a million hurt frames and answers; 100,000 sheets in faulty weather
+soak: $(VENV)/.test  ## long runs: 2,000 cuts of device, scanner and cable; 200 of the screen device; 1,000 photographs of tapes; a million hurt frames and answers; 100,000 sheets in faulty weather; 5,000 tamperings with a published nation
 	@$(BIN)/python -m tests.firmware_sim.cuts $(CUTS_ARGS)
 	@$(BIN)/python -m tests.firmware_sim.dre_cuts $(DRE_CUTS_ARGS)
 	@$(BIN)/python -m tools.tape_photos
 	@$(BIN)/python -m tests.hardware.fuzz_frames $(FUZZ_FRAMES_ARGS)
 	@$(BIN)/python -m tests.hardware.soak $(SHEETS_ARGS)
 	@$(BIN)/python -m tests.hardware.fuzz_parsers $(FUZZ_PARSERS_ARGS)
+	@$(BIN)/python -m tests.tally.tamperings $(TAMPERINGS_ARGS)
 
 tamper: $(VENV)/.test  ## 10,000 single-field edits of journal, log and package, each found
 	@$(BIN)/python -m tests.firmware_sim.tamper $(TAMPER_ARGS)

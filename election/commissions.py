@@ -9,6 +9,7 @@ that every commission reports to one of a higher tier and all lead to the one ce
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from election.canonical import canonical_bytes
 from election.definition import MAX_DEFINITION_BYTES, parse_json
 from election.errors import DefinitionError, ElectionError
 from election.model import Election, Identifier, Text, _Model
@@ -49,6 +51,12 @@ class Commissions(_Model):
     format: Literal["ballotbench-commissions/1"] = FORMAT
     election_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     commissions: tuple[Commission, ...] = Field(min_length=1)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical form (RFC 8785), 64 hex digits: which tree this is."""
+        value = self.model_dump(mode="json", exclude_none=True)
+        return hashlib.sha256(canonical_bytes(value)).hexdigest()
 
     @cached_property
     def by_id(self) -> dict[str, Commission]:

@@ -132,6 +132,7 @@ def make_table(
     return TierTable(
         election_hash=election.hash,
         profile_hash=rules.profile_hash,
+        commissions_hash=rules.commissions_hash,
         commission_id=commission_id,
         tier=commissions.by_id[commission_id].tier,
         number=number,

@@ -48,9 +48,11 @@ class Rules:
     trust: TrustStore
     at: datetime
     profile_hash: str = field(init=False)
+    commissions_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "profile_hash", self.profile.canonical_hash())
+        object.__setattr__(self, "commissions_hash", self.commissions.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,8 @@ def _decision(decision: Decision, act: Act, sha256: str, rules: Rules) -> Decisi
 
 def _table(table: TierTable, act: Act, sha256: str, rules: Rules) -> TableReceived:
     of = table.commission_id
-    if problem := table_problem(table, rules.election, rules.profile_hash, rules.commissions):
+    hashes = rules.profile_hash, rules.commissions, rules.commissions_hash
+    if problem := table_problem(table, rules.election, *hashes):
         raise _RefusedError("foreign", f"{problem[0]}: {problem[1]}", of)
     return TableReceived(table, _digest(act), sha256, _signers(act, of, of, rules))
 

@@ -79,6 +79,7 @@ class TierTable(ActDocument):
     format: Literal["ballotbench-tier-table/1"] = TABLE_FORMAT
     election_hash: Digest
     profile_hash: Digest
+    commissions_hash: Digest
     commission_id: Identifier
     tier: Tier
     number: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
@@ -98,13 +99,19 @@ class TierTable(ActDocument):
 
 
 def table_problem(
-    table: TierTable, election: Election, profile_hash: str, commissions: Commissions
+    table: TierTable,
+    election: Election,
+    profile_hash: str,
+    commissions: Commissions,
+    commissions_hash: str,
 ) -> tuple[str, str] | None:
     """The first way in which a table is not of this election: (field, what)."""
     if table.election_hash != election.hash:
         return "election_hash", f"is of another election definition than {election.id}"
     if table.profile_hash != profile_hash:
         return "profile_hash", "was made by another profile"
+    if table.commissions_hash != commissions_hash:
+        return "commissions_hash", "was made by another tree of commissions"
     commission = commissions.by_id.get(table.commission_id)
     if commission is None:
         return "commission_id", f"{table.commission_id} is no commission of this election"

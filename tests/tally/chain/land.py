@@ -86,10 +86,12 @@ class Land:
         return self._maker.form(precinct, **changes)
 
     def moved(self, precinct: str, votes: int = 1) -> PrecinctForm:
-        """The form with votes moved from the first list to the second."""
+        """The form with votes moved from the largest list to another one."""
         form = self.form(precinct)
         given = dict(form.contests["list"].votes)
-        first, second, *_ = given
+        first = max(given, key=lambda option: given[option])
+        second = next(option for option in given if option != first)
+        votes = min(votes, given[first])
         given[first], given[second] = given[first] - votes, given[second] + votes
         contests = {k: v.model_dump() for k, v in form.contests.items()}
         contests["list"]["votes"] = given
