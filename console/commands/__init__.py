@@ -29,6 +29,7 @@ COMMANDS: tuple[str, ...] = (
     "winners",
     "publish",
     "reconcile",
+    "audit",
     "export",
     "import",
     "forensics",
