@@ -26,6 +26,7 @@ from firmware_sim.readiness import (
     self_test_lines,
     software_line,
     storage_line,
+    untested_scan,
 )
 from firmware_sim.roles import Action, Person
 from firmware_sim.sheets import SheetPath
@@ -170,7 +171,8 @@ class Preparation:
                 mode=self._ledger.mode.value,
             )
         except HardwareError as error:
-            pages, scanned = (), (ReadinessCheck("blank_scan", "failed", str(error)),)
+            failed_scan = ReadinessCheck("blank_scan", "failed", str(error))
+            pages, scanned = (), (failed_scan, *untested_scan("the scanner failed")[1:])
         lines += [*scanned, self._printed()]
         for suffix, folder in {"": self._journal.path.parent, **media}.items():
             lines += self._stored(suffix, folder)

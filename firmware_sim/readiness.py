@@ -157,17 +157,16 @@ def scan_blanks(
     except HardwareError as error:
         faults.append(str(error))
     if not sheets and not faults:
-        none = "no blank paper was in the tray"
-        return (), tuple(
-            ReadinessCheck(name, "not_tested", none)
-            for name in ("blank_scan", "streaks_and_dust", "fit")
-        )
+        return (), untested_scan("no blank paper was in the tray")
     faults += [f"paper of {what}" for what in dict.fromkeys(foreign)]
     if sheets == MAX_BLANKS:
         faults.append(f"after {MAX_BLANKS} papers the rest was left: put fewer in the tray")
     missing = sorted(set(wanted) - {page.style_id for page in pages})
     if missing:
         faults.append(f"no blank paper of style {', '.join(missing)}")
+    if not pages:
+        unread = untested_scan("no paper could be read")[1:]
+        return (), (_line("blank_scan", faults, ""), *unread)
     targets = sum(len(page.scores) for page in pages)
     worst = max((page.worst for page in pages), default=0.0)
     limit = CLEAN_SHARE * thresholds.marginal
@@ -195,6 +194,14 @@ def scan_blanks(
     )
 
 
+def untested_scan(why: str) -> tuple[ReadinessCheck, ...]:
+    """The lines of a scan of blank papers that was not made."""
+    return tuple(
+        ReadinessCheck(name, "not_tested", why)
+        for name in ("blank_scan", "streaks_and_dust", "fit")
+    )
+
+
 def _foreign(
     reading: PageReading, wanted: Collection[str], precinct: str, mode: str
 ) -> Iterator[str]:
@@ -211,7 +218,12 @@ def _foreign(
 def self_test_lines(checks: Sequence[Check]) -> tuple[ReadinessCheck, ...]:
     """The device's own self-test as lines."""
     return tuple(
-        ReadinessCheck(check.name, "passed" if check.passed else "failed", check.detail)
+        ReadinessCheck(
+            check.name,
+            "passed" if check.passed else "failed",
+            # All that a clock can tell of itself is that it does not go backwards.
+            f"{check.detail}: compare with a watch" if check.name == "clock" else check.detail,
+        )
         for check in checks
     )
 

@@ -254,6 +254,8 @@ def test_an_empty_tray_is_not_taken_for_clean(tmp_path: Path) -> None:
     _, lines = scan_blanks(feeder, read, limits, {"single"}, secrets.token_bytes)
     assert lines[0].state == "failed"
     assert "paper 2: no_timing_marks" in lines[0].detail
+    # Nothing was read: nothing is said of streaks and fit ("nothing flagged", 0.00 mm, once).
+    assert [line.state for line in lines[1:]] == ["not_tested", "not_tested"]
     assert feeder.status().box_count == 0
     assert feeder.status().place is PaperPlace.RETURNED
 
