@@ -14,7 +14,8 @@ self-test.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
 from typing import Any, Literal
 
 from election.places import precincts_in, say_place
@@ -213,6 +214,18 @@ def _foreign(
         yield f"style {style} is bound to precinct {reading.precinct_id}, not {say_place(precinct)}"
     if mode and reading.ballot_kind != mode:
         yield f"style {style} is a {reading.ballot_kind} paper, the device is in {mode} mode"
+
+
+def key_that_lasts(check: Check, until: datetime, election_day: date) -> Check:
+    """The self-test's line of the key, which is asked before the day: is it good for all of it?
+
+    Results are signed in the night after the polls, so its last day must be a later one.
+    """
+    if not check.passed or until.date() > election_day:
+        return check
+    return replace(
+        check, passed=False, detail=f"{check.detail}: not beyond election day, {election_day}"
+    )
 
 
 def self_test_lines(checks: Sequence[Check]) -> tuple[ReadinessCheck, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ from election.profile import load_profile
 from election.raster import render_blank
 from election.render import render_pdf
 from firmware_sim import trust
+from firmware_sim.checks import Check
 from firmware_sim.journal import Journal
 from firmware_sim.probes import disk_of, file_system_of, probe_health, probe_power, probe_storage
 from firmware_sim.readiness import (
     Readiness,
     ReadinessCheck,
     health_line,
+    key_that_lasts,
     scan_blanks,
     storage_line,
 )
@@ -163,6 +165,23 @@ def test_wrong_papers_and_other_software_are_named(tmp_path: Path) -> None:
     assert {c["state"] for c in made["checks"] if c["name"].startswith("health")} <= {
         "passed", "not_tested"
     }  # fmt: skip
+
+
+def test_a_key_that_ends_with_the_day_is_not_ready() -> None:
+    """It was "passed" the evening before, and the results of the night were expired."""
+    now = Check("key", True, "valid until …")
+    day = date(2026, 3, 19)
+    for until, good in (
+        (datetime(2026, 3, 19, 23, 59, tzinfo=UTC), False),
+        (datetime(2026, 3, 18, 12, tzinfo=UTC), False),
+        (datetime(2026, 3, 20, 0, 1, tzinfo=UTC), True),
+    ):
+        line = key_that_lasts(now, until, day)
+        assert line.passed is good
+        assert ("beyond election day" in line.detail) is not good
+    assert (
+        key_that_lasts(Check("key", False), datetime(2030, 1, 1, tzinfo=UTC), day).passed is False
+    )
 
 
 def test_what_was_not_tried_is_not_ready() -> None:
