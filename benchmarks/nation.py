@@ -7,8 +7,8 @@ as in the largest, 12,000,000 over 10,223); one that `--nation` names is used fo
 and kept, or made there. Then `ballotbench tally --national` counts each, as a process with
 workers of its own: every signature and hash, every sum, every control ratio, seats; and its
 sums must be what was drawn. The best of `--rounds` counts. Of the largest a website is
-written too (`ballotbench publish`). Memory is the sum of what all its
-processes share out (PSS), sampled. The exponent is the slope of the straight line through the
+written too (`ballotbench publish`), and as many signed protocols are counted without packages.
+Memory is the sum of what all its processes share out (PSS), sampled. The exponent is the slope of the straight line through the
 logarithms; starting the workers takes the same for any size and flatters it, so that between
 the two largest is told too.
 """
@@ -78,7 +78,7 @@ def _pss(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def make(folder: Path, precincts: int) -> None:
+def make(folder: Path, precincts: int, *more: str) -> None:
     """A nation of this size in `folder`, unless one is there."""
     if (folder / "truth.json").exists():
         return
@@ -92,7 +92,7 @@ def make(folder: Path, precincts: int) -> None:
     }
     words = [str(word) for pair in counts.items() for word in pair]
     command = [sys.executable, "-m", "console", "simulate", "nation", "--out", str(folder)]
-    subprocess.run([*command, *words], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, *words, *more], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
 def count(nation: Path, out: Path, *, workers: int) -> dict[str, Any]:
@@ -101,8 +101,10 @@ def count(nation: Path, out: Path, *, workers: int) -> dict[str, Any]:
     Raises:
         SystemExit: the sums are not the truth.
     """
+    packages = nation / "packages"
+    given = packages if packages.exists() else nation / "protocols"
     command = [sys.executable, "-m", "console", "tally", nation / "election.json"]
-    command += [nation / "packages", "--trust", nation / "keys", "--profile"]
+    command += [given, "--trust", nation / "keys", "--profile"]
     command += [nation / "profile.toml", "--commissions", nation / "commissions.json"]
     command += ["--at", "2026-03-20", "--national", "--workers", str(workers), "--out", out]
     start = time.perf_counter()
@@ -149,7 +151,9 @@ def main() -> None:
     words.add_argument("--json", type=Path)
     given = words.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    sizes, rows, site = sorted(set(given.sizes)), [], {}
+    sizes, rows = sorted(set(given.sizes)), []
+    site: dict[str, Any] = {}
+    signed: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         for size in sizes:
             nation = Path(name) / f"nation-{size}"
@@ -165,6 +169,15 @@ def main() -> None:
             if size == sizes[-1]:
                 store, out = Path(name) / f"out-{size}-0", Path(name) / "site"
                 site = publish(nation, store, out, workers=given.workers)
+                forms = Path(name) / "protocols"
+                make(forms, size, "--protocols")
+                signed = min(
+                    (
+                        count(forms, Path(name) / f"forms-{turn}", workers=given.workers)
+                        for turn in range(given.rounds)
+                    ),
+                    key=lambda one: one["seconds"],
+                )
             sys.stdout.write(
                 f"{size:>6} precincts: {best['seconds']:6.2f} s, "
                 f"{1000 * best['seconds'] / size:5.2f} ms each, {best['memory_bytes'] >> 20} MiB\n"
@@ -175,6 +188,7 @@ def main() -> None:
         "ballots": BALLOTS if sizes[-1] == LARGEST else None,
         "rows": rows,
         "site": site,
+        "protocols": signed,
     }
     if len(rows) > 1:
         seconds = [row["seconds"] for row in rows]
@@ -185,6 +199,8 @@ def main() -> None:
             f"{figures['exponent_of_the_last_two']:.3f}\n"
         )
     sys.stdout.write(
+        f"from signed protocols alone: {signed['seconds']:.2f} s, "
+        f"{signed['memory_bytes'] >> 20} MiB\n"
         f"website: {site['pages']} pages in {site['seconds']:.1f} s, the largest "
         f"{site['largest_page']} bytes\n"
     )
