@@ -6,11 +6,11 @@ Nations of each size are made first (`ballotbench simulate nation`: as many ball
 as in the largest, 12,000,000 over 10,223); one that `--nation` names is used for its own size
 and kept, or made there. Then `ballotbench tally --national` counts each, as a process with
 workers of its own: every signature and hash, every sum, every control ratio, seats; and its
-sums must be what was drawn. The best of `--rounds` counts. Of the largest a website is
-written too (`ballotbench publish`), and as many signed protocols are counted without packages.
-Memory is the sum of what all its processes share out (PSS), sampled. The exponent is the slope of the straight line through the
-logarithms; starting the workers takes the same for any size and flatters it, so that between
-the two largest is told too.
+sums must be what was drawn. The best of `--rounds` counts. Of the largest a website is written
+too (`ballotbench publish`), and as many signed protocols are counted without packages. Memory
+is the sum of what all its processes share out (PSS), sampled. The exponent is the slope of the
+straight line through the logarithms; starting the workers takes the same for any size and
+flatters it, so that between the two largest is told too.
 """
 
 from __future__ import annotations
