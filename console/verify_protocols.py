@@ -103,7 +103,15 @@ def _row(path: Path, rules: ProtocolRules) -> dict[str, Any]:
         return row | {"reason": REASON_OF_FAULT[error.fault].value, "detail": error.detail}
     except ProtocolError as error:
         return row | {"reason": "no_quorum", "detail": str(error).removeprefix(f"{path.name}: ")}
-    return row | _judged(form, rules)
+    row |= _judged(form, rules)
+    if row["accepted"]:
+        there = {member.id for member in form.members if member.present}
+        row["findings"] += [
+            f"signed by {each}, who is not among the members at the count"
+            for each in row["signed_by"]
+            if form.members and each not in there
+        ]
+    return row
 
 
 def _judged(form: PrecinctForm, rules: ProtocolRules) -> dict[str, Any]:

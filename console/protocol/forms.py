@@ -33,7 +33,7 @@ from tally.protocol.findings import ProtocolFinding, check_form
 from tally.protocol.form import MAX_FORM_BYTES, PrecinctForm, parse_form
 from tally.protocol.record import CountRecord
 from tally.protocol.sealed import add_signature, is_protocol, read_protocol
-from tally.protocol.signing import check_ready, check_record, sign_protocol
+from tally.protocol.signing import check_member, check_ready, check_record, sign_protocol
 
 ElectionOption = Annotated[Path, typer.Option(help="Election definition.")]
 ProfileOption = Annotated[str | None, typer.Option(help="Profile, if not the election's.")]
@@ -124,6 +124,7 @@ def sign(
     signed = is_protocol(data)
     form = read_protocol(data, protocol.name).form if signed else parse_form(data, protocol.name)
     check_ready(form, definition, rules)
+    check_member(form, member)
     if record is not None:
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         check_record(form, CountRecord(record, definition, rules), at=at)

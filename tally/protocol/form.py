@@ -16,9 +16,10 @@ Sources: SEED-05, SEED-10, SEED-11, SEED-12, SEED-13; NVT-06, NVT-18.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from election.canonical import canonical_bytes
 from election.definition import parse_json
@@ -36,7 +37,18 @@ MAX_FORM_BYTES = 4 * 2**20
 
 Figure = Annotated[int, Field(strict=True, ge=0, le=MAX_FIGURE)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Moment = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
+
+
+def _on_a_calendar(text: str) -> str:
+    datetime.fromisoformat(text)  # says what is wrong
+    return text
+
+
+Moment = Annotated[
+    str,
+    Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$"),
+    AfterValidator(_on_a_calendar),
+]
 #: A member's id: also the name of a file in the signed protocol.
 MemberId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")]
 Words = Annotated[str, Field(min_length=1, max_length=2000)]

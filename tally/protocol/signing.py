@@ -36,6 +36,16 @@ def check_ready(form: PrecinctForm, election: Election, profile: Profile) -> Non
         )
 
 
+def check_member(form: PrecinctForm, member: str) -> None:
+    """Who signs was there, where the form says who was (SEED-14). Raises NotReadyError."""
+    there = [each.id for each in form.members if each.present]
+    if form.members and member not in there:
+        raise NotReadyError(
+            f"{member} is not among the members of {form.precinct_id} who were at the count "
+            f"({', '.join(there)}): others do not sign its protocol"
+        )
+
+
 def check_record(form: PrecinctForm, record: CountRecord, *, at: str) -> None:
     """The form must be the record's as it is now; the record is closed for it.
 
@@ -69,4 +79,6 @@ def sign_protocol(
         NotReadyError: see the module. ProtocolError: as `write_protocol`.
     """
     check_ready(form, election, profile)
+    for signer in signers:
+        check_member(form, signer.identity.device_id)
     return write_protocol(form, signers)

@@ -3,10 +3,11 @@
 `CountState` is a pure value; `apply` gives the next one or refuses. Rules:
 
 1. A figure is keyed in by as many members as the profile's `entries` asks, each without
-   seeing the others'; a member may correct an own entry until the figure is settled.
+   seeing the others'; a member may correct an own entry until the others have keyed in.
 2. A figure is *agreed* when that many members keyed in the same number and no evidence
-   (device, pollbook, hand count) says another; else it *differs* and must be settled: two
-   members at least, the number found and the reason, all kept in the form.
+   (device, pollbook, hand count) says another; else it *differs*: nobody keys it in again to
+   make it fit, it is settled: two members at least, the number found and the reason, all kept
+   in the form.
 3. Steps come in the profile's order. A figure of a later step is refused until every step
    before is done, or skipped for a stated reason by two members; a skipped step is reported
    in the form whatever happens later (SEED-10).
@@ -206,6 +207,8 @@ def _entry(state: CountState, path: str, value: int, member: str) -> CountState:
     line = _line(state, path)
     if path in state.settled:
         raise StepError(f"{path} is settled: it is not keyed in again")
+    if state.line_state(path) == "differs":
+        raise StepError(f"{path} differs: it is not keyed in again to fit, but settled by two")
     if line.step not in state.allowed_steps():
         first = state.next_step()
         assert first is not None  # noqa: S101 (else every step is allowed)

@@ -36,6 +36,7 @@ from tally.protocol.controls import breaches_of
 from tally.protocol.form import PrecinctForm, ProtocolError
 from tally.protocol.printed import render_protocol
 from tally.protocol.sealed import read_protocol, write_protocol
+from tally.protocol.signing import NotReadyError, sign_protocol
 from tally.protocol.summary import figures_of
 from tests.tally.protocol.commission import NOW, Commission
 from tests.tally.world import START
@@ -316,6 +317,18 @@ def test_verify_lists_breaches_and_contradictions(
     breach, contradiction = rows["other.protocol.zip"]["findings"]
     assert "is broken by 1 (received = 399," in breach
     assert contradiction.startswith("contradicts one.protocol.zip")
+
+
+def test_verify_tells_who_signed_without_having_been_there(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = [{"id": m, "present": m != "member-3"} for m in night.members]
+    form = night.whole(members=there)
+    with pytest.raises(NotReadyError, match="member-3 is not among the members of p-3"):
+        sign_protocol(form, night.election, PROFILE, night.signers())
+    assert night.verify(night.file("absent.protocol.zip", form)) == 1
+    (row,) = json.loads(capsys.readouterr().out)["protocols"]
+    assert row["findings"] == ["signed by member-3, who is not among the members at the count"]
 
 
 def test_verify_refuses_a_member_who_was_revoked(

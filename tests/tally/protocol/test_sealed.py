@@ -204,6 +204,8 @@ def test_files_that_do_not_belong_are_refused(signed: bytes) -> None:
         ({"election_hash": "x"}, "election_hash"),
         ({"source": {"method": "guess"}}, "source.method"),
         ({"papers": {}}, "papers"),
+        ({"drawn_up": "2026-13-01T00:00:00Z"}, "drawn_up"),
+        ({"drawn_up": "yesterday"}, "drawn_up"),
         ({"unknown": 1}, "unknown"),
         ({"contests": {"list": {"ballots": -1, "votes": {}}}}, "contests.list.ballots"),
         ({"contests": {"list": {"ballots": "12", "votes": {}}}}, "contests.list.ballots"),
