@@ -51,7 +51,16 @@ Moment = Annotated[
 ]
 #: A member's id: also the name of a file in the signed protocol.
 MemberId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")]
-Words = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+def _can_be_seen(text: str) -> str:
+    # A control sign would change what a terminal or a page shows beside it.
+    if not text.isprintable():
+        raise ValueError("has a sign that cannot be seen: write it on one line, in letters")
+    return text
+
+
+Words = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_can_be_seen)]
 
 
 class ProtocolError(TallyError):

@@ -226,7 +226,10 @@ def test_bytes_that_are_no_form_are_refused(data: bytes) -> None:
 
 
 @settings(deadline=None)
-@given(reason=st.text(min_size=1, max_size=80), value=st.integers(0, 99_999_999))
+@given(
+    reason=st.text(min_size=1, max_size=80).filter(str.isprintable),
+    value=st.integers(0, 99_999_999),
+)
 def test_the_bytes_that_are_signed_are_those_of_rfc_8785(reason: str, value: int) -> None:
     steps = [{"id": "read_aloud", "state": "skipped", "reason": reason, "by": ["chair-1"]}]
     form = full_form(ELECTION, "p-3", steps=steps)
