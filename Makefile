@@ -65,6 +65,7 @@ bench: $(VENV)/.test  ## measure speed; figures in .benchmarks/, ratios on the s
 		--benchmark-sort=fullname --benchmark-json=.benchmarks/latest.json $(PYTEST_ARGS)
 	@$(BIN)/python -m benchmarks.batch_scaling --json .benchmarks/scaling.json
 	@$(BIN)/python -m benchmarks.link --json .benchmarks/link.json
+	@$(BIN)/python -m benchmarks.central --json .benchmarks/central.json
 	@$(BIN)/python -m benchmarks.nation $(NATION_ARGS) --json .benchmarks/nation.json
 	@$(if $(PEER),$(BIN)/python -m benchmarks.peer_omrchecker $(PEER) --json .benchmarks/peer.json \
 		--python $(or $(PEER_PYTHON),$(BIN)/python),:)

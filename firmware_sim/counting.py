@@ -140,6 +140,9 @@ def _check(election: Election, record: CastVoteRecord, precinct_id: str) -> None
         raise CountError(f"{where}: belongs to another election definition")
     if record.precinct_id not in (None, precinct_id):
         raise CountError(f"{where}: belongs to precinct {record.precinct_id}, not {precinct_id}")
+    if record.paper is not None:
+        # NVT-05: in the order of feeding, a number is the voter's place in the queue.
+        raise CountError(f"{where}: carries a number of its paper, which only a central count has")
     if record.ballot_style_id not in {s.id for s in election.precinct_styles(precinct_id)}:
         raise CountError(
             f"{where}: ballot style {record.ballot_style_id!r} is not used in {precinct_id}"

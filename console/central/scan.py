@@ -96,7 +96,7 @@ def scan(wanted: Wanted, out: Path, reader: Callable[[], SheetReader]) -> Manife
             capture = Capture(
                 scanner,
                 out,
-                decide=_Chooser(reader()) if pockets else _all_accepted,
+                decide=Chooser(reader()) if pockets else _all_accepted,
                 tell=_tell,
                 done=lambda count: bars.update(task, completed=count),
                 patience_s=wanted.patience_s,
@@ -149,13 +149,15 @@ def _plans(wanted: Wanted, scanner: CentralScanner) -> list[BatchPlan]:
     return [BatchPlan(batch, tray, words) for tray, batch in enumerate(wanted.batches, 1)]
 
 
-class _Chooser:
+class Chooser:
     """Outstacks what a person must look at: sheets refused or in question."""
 
     def __init__(self, reader: SheetReader) -> None:
+        """`reader` of the election."""
         self._reader = reader
 
     def __call__(self, images: Sequence[bytes]) -> Pocket:
+        """The pocket of a sheet with these images."""
         try:
             seen = self._reader.read_images(images).interpretation
         except PageRefusedError:

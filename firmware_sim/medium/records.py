@@ -77,8 +77,8 @@ class RecordForm:
             contests = self._contests[style]
             if record.election_hash != self.election_hash or len(readings) != len(contests):
                 raise ValueError("another election or other contests")
-            if record.images:
-                raise ValueError("it has images")
+            if record.images or record.paper is not None:
+                raise ValueError("it has images, or a number of its paper")
             bits = record.valid | record.needs_review << 1 | (record.precinct_id is not None) << 2
             parts = [bytes.fromhex(record.record_id), bytes((bits, style, ground))]
             parts += [_pack_contest(contest, readings[contest.id]) for contest in contests]

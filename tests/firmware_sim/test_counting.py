@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firmware_sim.counting import count_records
 from firmware_sim.errors import CountError
 from firmware_sim.package import check_schema
-from scanner.cvr import CastVoteRecord, new_record
+from scanner.cvr import CastVoteRecord, PaperMark, new_record
 from scanner.reading import ContestReading, SheetInterpretation
 from tests.firmware_sim import bench
 
@@ -114,3 +114,11 @@ def test_records_that_do_not_belong_are_refused(change: dict[str, object], words
     record = replace(as_records([sheet])[0], **change)  # type: ignore[arg-type]
     with pytest.raises(CountError, match=words):
         count_records(ELECTION, [record], bench.PRECINCT)
+
+
+def test_a_record_with_a_number_of_its_paper_is_never_a_polling_stations() -> None:
+    """NVT-05: numbers in the order of feeding are for central counts alone."""
+    [record] = as_records([bench.interpretation("single", [bench.reading("mayor", [], "blank")])])
+    numbered = replace(record, paper=PaperMark("A7", 1, "A7-00001"))
+    with pytest.raises(CountError, match="which only a central count has"):
+        count_records(ELECTION, [numbered], bench.PRECINCT)

@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from hardware import address, escl, marksense, messages, recording, sane, watched
+from hardware import address, batch_messages, escl, marksense, messages, recording, sane, watched
 from hardware.errors import HardwareError
 from hardware.framing import Frame, decode_frame
 from hardware.marksense.grammar import framed, sheet_text
@@ -37,6 +37,11 @@ UNPACKERS: tuple[Callable[[bytes], object], ...] = (
     messages.ErrorReply.unpack,
     messages.Event.unpack,
     messages.unpack_token,
+    batch_messages.unpack_capabilities,
+    batch_messages.BeginBatch.unpack,
+    batch_messages.unpack_batch_id,
+    batch_messages.unpack_batch_state,
+    batch_messages.NextReply.unpack,
 )
 
 

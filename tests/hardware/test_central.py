@@ -26,7 +26,7 @@ from hardware.errors import (
     ImprinterError,
     ProtocolError,
 )
-from hardware.feeder import open_feeder
+from hardware.feeder import SerialFeeder, open_feeder
 from hardware.imprint import ImprintError, check_format, fill
 from hardware.interface import BatchStage, NumberedSheet, PaperPlace
 from hardware.link import LinkTiming
@@ -333,6 +333,25 @@ def test_a_precinct_driver_refuses_a_scanner_with_an_imprinter(
     with pytest.raises(ImprinterError, match="would tell the order of the voters"):
         open_feeder(scanner.url)
     assert scanner.paper().tray == 9
+
+
+def test_a_scanner_put_in_the_place_of_another_in_mid_day_is_refused_too(
+    central: tuple[SimulatedCentral, CentralScanner], decks: list[Path], tmp_path: Path
+) -> None:
+    """NVT-05: each new connection asks again, before a sheet is drawn in."""
+    other, driver = central
+    driver.close()
+    with start_simulated_scanner(decks[0], state=tmp_path / "p") as scanner:
+        urls = [scanner.url]
+        feeder = SerialFeeder(lambda: SerialStream(urls[0]), timing=QUICK)
+        assert feeder.feed() is not None
+        feeder.accept(token())
+        urls[0] = other.url
+        feeder.close()
+        with pytest.raises(ImprinterError, match="order of the voters"):
+            feeder.feed()
+        assert other.paper().held == 0
+        feeder.close()
 
 
 def test_a_precinct_scanner_has_no_batches(decks: list[Path], tmp_path: Path) -> None:
