@@ -139,17 +139,21 @@ def differences(tape: Summary, package: ResultsPackage, election: Election) -> t
         return ("the package is of another election",)
     if manifest["precinct_id"] != tape.precinct_id:
         return (f"the package is of precinct {manifest['precinct_id']}, not {tape.precinct_id}",)
-    said = summarise(
-        election,
-        package.document(TOTALS),
-        package.document(PROTOCOL),
-        device["counters"],
-        mode=manifest["mode"],
-        device_id=manifest["device_id"],
-        profile_hash=manifest["profile_hash"],
-        firmware_hash=device["firmware_hash"],
-        records_root=records_root(records_of(package)),
-    )
+    try:
+        said = summarise(
+            election,
+            package.document(TOTALS),
+            package.document(PROTOCOL),
+            device["counters"],
+            mode=manifest["mode"],
+            device_id=manifest["device_id"],
+            profile_hash=manifest["profile_hash"],
+            firmware_hash=device["firmware_hash"],
+            records_root=records_root(records_of(package)),
+        )
+    except KeyError as error:
+        # Signed, and yet no device's: what a whole verification says in full.
+        return (f"the package's figures lack {error.args[0]}: verify it with --election",)
     return tuple(_differences(tape, said, election))
 
 

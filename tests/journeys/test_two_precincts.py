@@ -198,6 +198,19 @@ def test_paper_is_compared_precinct_by_precinct(room: Room, tmp_path: Path) -> N
     }
 
 
+def test_each_precinct_draws_up_its_own_protocol(room: Room, tmp_path: Path) -> None:
+    line = ["protocol", "draw-up", ELECTION, "--package", room.package, "--trust", room.keys]
+    for precinct, votes in (("P-101", {"amanat": 2}), ("P-201", {"auyl": 1})):
+        out = tmp_path / f"{precinct}.json"
+        # Exit 1: steps of the count that only people can record are missing.
+        ballotbench(*line, "--precinct", precinct, "--out", out, code=1)
+        form = json.loads(out.read_bytes())
+        assert form["precinct_id"] == precinct
+        counted = form["contests"]["party-list"]["votes"]
+        assert {option: n for option, n in counted.items() if n} == votes
+    ballotbench(*line, "--precinct", "P-102", "--out", tmp_path / "none.json", code=1)
+
+
 def test_a_device_serves_all_precincts_of_its_certificate(room: Room, tmp_path: Path) -> None:
     line = ["device", "run", ELECTION, "--precinct", "P-101", "--keys", room.keys]
     line += ["--device", "scanner-1", "--journal", tmp_path / "j", "--scanner", "loop://"]

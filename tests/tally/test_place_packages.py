@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from firmware_sim.counting import count_records
 from firmware_sim.errors import CountError
-from firmware_sim.package import MANIFEST, PROTOCOL, TOTALS, to_json_bytes
+from firmware_sim.package import DEVICE, MANIFEST, PROTOCOL, TOTALS, read_package, to_json_bytes
+from firmware_sim.summary import records_root, summarise
 from scanner.columns import SCHEMA, cvr_table, records_from_table
 from scanner.cvr import CastVoteRecord
 from scanner.errors import ScannerError
@@ -24,8 +25,9 @@ from tally.national.columns import count_columns
 from tally.national.count import Refused, summed
 from tally.paper import read_paper_count
 from tally.reconciliation import reconcile
+from tally.tape_check import differences
 from tally.totals import add_up
-from tally.verification import PackageRegister, RefusalReason, Verification
+from tally.verification import PackageRegister, RefusalReason, Verification, records_of
 from tests.tally.dead import Dead
 from tests.tally.national.test_columns import CHANGES, ELECTION, piles
 from tests.tally.world import NOW, World, paper_rows
@@ -233,6 +235,27 @@ def test_the_box_is_the_place_s(rooms: Rooms) -> None:
     )
     assert [f.kind for f in found.findings if f.severity == "serious"] == ["box_counter"]
     assert found.compared == ("p-1", "p-2")
+
+
+def test_a_signed_package_that_lacks_a_precinct_is_compared_with_no_tape(rooms: Rooms) -> None:
+    """It is named; nothing breaks."""
+    whole = read_package(rooms.room(), "room.zip")
+    counters = whole.document(DEVICE)["counters"]
+    tape = summarise(
+        rooms.election,
+        whole.document(TOTALS),
+        whole.document(PROTOCOL),
+        counters,
+        mode="official",
+        device_id=ROOM,
+        profile_hash=rooms.profile.canonical_hash(),
+        firmware_hash=whole.document(DEVICE)["firmware_hash"],
+        records_root=records_root(records_of(whole)),
+    )
+    assert differences(tape, whole, rooms.election) == ()
+    edit = change(TOTALS, *OWN, value={"sheets": 0, "styles": {}, "contests": {}})
+    (said,) = differences(tape, read_package(rooms.room(edit=edit), "lie.zip"), rooms.election)
+    assert "verify it with --election" in said
 
 
 def test_a_dead_device_s_part_joins_precinct_by_precinct(rooms: Rooms, tmp_path: Path) -> None:
