@@ -92,7 +92,7 @@ def test_the_printer_runs_out_of_paper_at_a_sheet(stack: ExitStack, tmp_path: Pa
 
 
 def test_the_mains_sag_and_an_old_battery_is_low_at_once(stack: ExitStack, tmp_path: Path) -> None:
-    supply = stack.enter_context(start_peer("ups", tmp_path / "ups"))
+    supply = stack.enter_context(start_peer("ups", tmp_path / "ups", "--recharge-s", "1000000"))
     supply.do("battery", percent=15)
     fault = 'kind = "power_sag"\nsheet = 1\nfor_s = 3600'
     day = Trainer(tmp_path, scanner_under(stack, tmp_path, fault, {"power": supply}))
@@ -112,7 +112,7 @@ def test_the_mains_sag_and_an_old_battery_is_low_at_once(stack: ExitStack, tmp_p
 def test_all_power_is_cut_with_a_sheet_between_the_rollers(
     stack: ExitStack, tmp_path: Path
 ) -> None:
-    supply = stack.enter_context(start_peer("ups", tmp_path / "ups"))
+    supply = stack.enter_context(start_peer("ups", tmp_path / "ups", "--recharge-s", "1000000"))
     fault = 'kind = "power_cut"\nsheet = 1\npoint = "mid_image"\nfor_s = 3'
     scanner = scanner_under(stack, tmp_path, fault, {"power": supply})
     day = Trainer(tmp_path, scanner)
@@ -154,7 +154,7 @@ def test_the_clock_is_suddenly_a_day_behind(stack: ExitStack, tmp_path: Path) ->
 
 
 def test_a_fault_that_nobody_carries_out_is_not_recorded(stack: ExitStack, tmp_path: Path) -> None:
-    supply = stack.enter_context(start_peer("ups", tmp_path / "ups"))
+    supply = stack.enter_context(start_peer("ups", tmp_path / "ups", "--recharge-s", "1000000"))
     fault = 'kind = "power_sag"\nsheet = 1'
     scanner = scanner_under(stack, tmp_path, fault, {"power": supply})
     day = Trainer(tmp_path, scanner)
@@ -162,7 +162,7 @@ def test_a_fault_that_nobody_carries_out_is_not_recorded(stack: ExitStack, tmp_p
         day.does(command)
     supply.kill()
     assert isinstance(day.result("take").exception, HardwareError)
-    assert not scanner.running
+    until(lambda: not scanner.running)
     assert struck(tmp_path) == []
 
 
@@ -187,6 +187,6 @@ def test_a_fault_of_a_machine_that_is_not_given_is_refused(
 
 
 def test_a_machine_that_has_no_such_fault_refuses_it(stack: ExitStack, tmp_path: Path) -> None:
-    supply = stack.enter_context(start_peer("ups", tmp_path / "ups"))
+    supply = stack.enter_context(start_peer("ups", tmp_path / "ups", "--recharge-s", "1000000"))
     with pytest.raises(ControlError, match="no command 'clock_jump'"):
         ControlClient(supply.path).do("clock_jump", by_s=60)

@@ -33,7 +33,7 @@ def printer(folder: Path, *options: str) -> PeerProcess:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(1500):
         if holds():
             return
         time.sleep(0.02)

@@ -35,7 +35,7 @@ def sentence(body: bytes) -> bytes:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(1500):
         if holds():
             return
         time.sleep(0.02)

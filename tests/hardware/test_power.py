@@ -27,7 +27,7 @@ def supply(tmp_path: Path) -> Iterator[PeerProcess]:
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait for what another thread or process must do."""
-    for _ in range(500):
+    for _ in range(1500):
         if holds():
             return
         time.sleep(0.02)
