@@ -134,7 +134,7 @@ def load_signer(
             another authority's, or nobody opens the key.
     """
     paths = device_paths(directory, device_id)
-    _check_register(directory, device_id, paths)
+    check_register(directory, device_id)
     secret = _secret(directory, device_id, opened, given=token_pin is not None)
     if not paths.token.exists():
         return DeviceSigner.load(directory, device_id, passphrase=secret)
@@ -147,9 +147,15 @@ def load_signer(
     return _from_token(paths, pin)
 
 
-def _check_register(directory: Path, device_id: str, paths: DevicePaths) -> None:
+def check_register(directory: Path, device_id: str) -> None:
     """A register that was taken away, or brought along with an authority of its own, would let
-    anyone act in the officials' place."""
+    anyone act in the officials' place.
+
+    Raises:
+        KeyFileError: it is so.
+        PeopleError: the register is damaged or was altered.
+    """
+    paths = device_paths(directory, device_id)
     register = PeopleRegister.of(directory)
     if register is None:
         made_under = (

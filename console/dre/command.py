@@ -206,7 +206,7 @@ def dre(
         code = None if register is not None else f"{secrets.randbelow(10**6):06d}"
         own: Officers
         if register is not None:
-            own = RegisteredOfficers(register, place)
+            own = RegisteredOfficers(register, place, device_id, register.version)
         else:
             own = BenchOfficers(code or "")
         given = None if export is None else save

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from firmware_sim.device_keys import check_register
 from firmware_sim.people import PeopleError, PeopleRegister
 from firmware_sim.roles import Person
 
@@ -75,10 +76,14 @@ class BenchOfficers:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredOfficers:
-    """The people of a precinct, or of a place of several, by the register of its keys."""
+    """The people of a precinct, or of a place of several, by the register of its keys. One that is
+    put in its place while the screen runs must be of the authority that certified `device_id`, and
+    no older than `version`."""
 
     register: PeopleRegister
     precinct_id: str
+    device_id: str
+    version: int
     identified: bool = field(default=True, init=False)
 
     def prove(self, form: Form) -> Sequence[Person]:
@@ -93,6 +98,9 @@ class RegisteredOfficers:
                 given.append((person, pin))
         if not given:
             raise NotProvedError("id_and_pin")
+        check_register(self.register.directory, self.device_id)
+        if self.register.version < self.version:
+            raise PeopleError("the register of people was put back to an older one")
         try:
             opened = self.register.open(given, precinct=self.precinct_id)
         except PeopleError as error:

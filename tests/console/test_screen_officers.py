@@ -105,6 +105,36 @@ def test_people_prove_who_they_are_for_each_act_and_the_log_has_roles_only(
     assert not [person for person in PINS if person in text]
 
 
+def test_a_register_swapped_under_a_running_screen_is_refused(tmp_path: Path) -> None:
+    """It is read anew for each act: with another authority's, or an older list, nothing is done."""
+    options = registered(tmp_path)
+    keys, forged = tmp_path / "keys", tmp_path / "forged"
+    own = {name: (keys / name).read_bytes() for name in ("authority.pem", "people.json")}
+    PeopleRegister(keys).remove("technician-1")
+    newest = (keys / "people.json").read_bytes()
+    trust.create_authority(forged, name="Root", now=bench.NOW, valid_days=3650)
+    for person, pin in PINS.items():
+        PeopleRegister(forged).add(person, Role.CHAIR, pin)
+    with driver.served(tmp_path, *options) as screen:
+        browser = Browser(screen.url)
+
+        def opened() -> bool:
+            people = acting("chair-1", "secretary-1")
+            browser.do("open", officers=True, **people)
+            return heading(browser.page()) == KK["welcome"]
+
+        for name in own:
+            (keys / name).write_bytes((forged / name).read_bytes())
+        assert not opened()
+        for name, data in own.items():
+            (keys / name).write_bytes(data)
+        assert not opened()  # the older list, with the technician who was removed
+        (keys / "people.json").unlink()
+        assert not opened()
+        (keys / "people.json").write_bytes(newest)
+        assert opened()
+
+
 def test_officers_export_and_seal_on_their_page(tmp_path: Path) -> None:
     """The day ends where it was worked; `--close` is for a screen that nobody can use."""
     options = registered(tmp_path)
