@@ -100,7 +100,7 @@ lock: $(VENV)/.made  ## choose and lock library versions anew (needs uv)
 	@uv=$$(command -v $(BIN)/uv || command -v uv) || { \
 		echo "make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 1; }; \
 	$$uv $(COMPILE) --upgrade --extra build --output-file lock/base.txt; \
-	$$uv $(COMPILE) --upgrade --extra build --extra test --extra audit --extra cluster --extra console --extra escl --extra hsm \
+	$$uv $(COMPILE) --upgrade --extra build --extra test --extra audit --extra cluster --extra console --extra escl --extra exchange --extra hsm \
 		--constraint lock/base.txt \
 		--output-file lock/test.txt
 
