@@ -24,6 +24,9 @@ from tally.batch import verify_packages
 from tally.national.columns import count_columns
 from tally.national.count import Refused, summed
 from tally.paper import read_paper_count
+from tally.protocol.drawing import draw_from_evidence
+from tally.protocol.evidence import from_packages
+from tally.protocol.form import ProtocolError
 from tally.reconciliation import reconcile
 from tally.tape_check import differences
 from tally.totals import add_up
@@ -92,6 +95,23 @@ def test_it_is_counted_as_the_precincts_that_it_holds(rooms: Rooms) -> None:
     # What one precinct alone would have given, figure by figure.
     (alone,) = sort_out(rooms, rooms.package("p-1", ONE)).accepted
     assert alone.totals == result.accepted[0].totals
+
+
+def test_each_precinct_of_a_place_has_a_protocol_of_its_own(rooms: Rooms) -> None:
+    accepted = sort_out(rooms, rooms.room()).accepted
+    found = {}
+    for precinct in ("p-1", "p-2"):
+        evidence = from_packages(accepted, rooms.election, rooms.profile, precinct)
+        form = draw_from_evidence(
+            [evidence], rooms.election, rooms.profile, precinct, at="2026-03-19T19:00:00Z"
+        )
+        found[precinct] = {c: dict(row.votes) for c, row in form.contests.items()}
+        assert form.papers["list-paper"].in_box == sum(found[precinct]["list"].values())
+    for precinct, votes in (("p-1", ONE), ("p-2", TWO)):
+        for contest, options in found[precinct].items():
+            assert options == dict.fromkeys(options, 0) | votes[contest]
+    with pytest.raises(ProtocolError, match="no results package of p-3 was accepted"):
+        from_packages(accepted, rooms.election, rooms.profile, "p-3")
 
 
 def test_a_precinct_is_never_counted_twice(rooms: Rooms) -> None:
