@@ -150,8 +150,8 @@ def mark_sense(
     """Serve a mark-sense reader until it is stopped (Ctrl-C).
 
     It speaks as the profile says, and its heads read the images. Its paper stays where it is
-    when the process is killed. Control: jam, double_feed, empty, garble (lines), clear,
-    lay_back, info, unplug, stuck.
+    when the process is killed. Control: jam, double_feed, empty, garble (lines), mishear
+    (times), clear, lay_back, info, unplug, stuck.
 
     Example: ballotbench simulate mark-sense deck --profile sekonic-sr-430 --state reader
     --control reader.sock

@@ -6,9 +6,9 @@ level means is for `[levels]`, what the cell itself is for `[map]`.
 
 Rules that a profile must keep, beside the form of its fields:
 
-1. Every level is protected: by a check sum in the line, or by asking the reader for the same
-   sheet at least twice and comparing (`[line] check`, `repeat`). Without, a hurt byte would
-   be another vote.
+1. Every level and word is protected: by a check sum in the line, or by asking the reader for
+   the same at least twice and comparing (`[line] check`, `repeat`). Without, a hurt byte would
+   be another vote, or a sheet that was read a jam.
 2. A sheet fed the wrong way round is seen: code lines on the paper (`[map]` by grid) or
    guards (by cells).
 3. What the reader can say instead of a sheet is listed; anything else is an error.
@@ -257,6 +257,10 @@ def _line_faults(profile: MarkSenseProfile) -> Sequence[str]:
         faults.append(
             "line: nothing protects the levels: give check, or repeat = 2 where the reader can "
             "send a sheet again"
+        )
+    if line.check == "none" and profile.commands.status is None:
+        faults.append(
+            "line: check: without one the reader's words are asked for twice: give status"
         )
     if line.repeat > 1 and profile.commands.sheet is None:
         faults.append("line: repeat needs commands.sheet, which asks for a sheet again")

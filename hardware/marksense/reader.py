@@ -142,9 +142,12 @@ class SerialMarkReader:
                     continue
                 self._state = _Sheet.DRAWN
                 return self._given(self._talk.agreed(reply))
-            if reply.means is Meaning.NOT_UNDERSTOOD:
-                self._state = _Sheet.IDLE
-                self._talk.tell("garbled", "the reader did not understand feed; sent again")
+            if reply.means is Meaning.NOT_UNDERSTOOD or not self._said_so(reply):
+                # Refused, or hurt on the line without a trace: its memory tells.
+                self._talk.tell("garbled", "the reader did not understand feed, or was not heard")
+                found = self._recover(refused=reply.means is Meaning.NOT_UNDERSTOOD)
+                if found is not None:
+                    return found
                 continue
             return self._told(reply)
         raise self._talk.nonsense("feed", "nothing that it could be told from")
@@ -182,6 +185,13 @@ class SerialMarkReader:
         self._talk.hang_up()
 
     # --- one sheet ---------------------------------------------------------------------
+
+    def _said_so(self, reply: Reply) -> bool:
+        """Does the reader say it again? Asked where no check sum protects its word."""
+        status = self.profile.commands.status
+        if self.profile.line.check != "none" or status is None:
+            return True
+        return self._talk.query(status).text == reply.text
 
     def _told(self, reply: Reply) -> MarkSheet | None:
         """What came of a feed, by the reader's word."""
@@ -244,8 +254,10 @@ class SerialMarkReader:
 
     # --- after a break -----------------------------------------------------------------
 
-    def _recover(self) -> MarkSheet | None:
+    def _recover(self, *, refused: bool = False) -> MarkSheet | None:
         """The sheet that went through when the link broke; None where none did.
+
+        `refused`: the reader said that it did not understand the feed.
 
         Raises:
             UncertainSheetError: it cannot be told.
@@ -258,24 +270,24 @@ class SerialMarkReader:
             raise self._uncertain("this reader cannot send a sheet again")
         numbered = self.profile.data.number_digits > 0
         if self._state is _Sheet.ASKED and commands.status is not None and not numbered:
-            said = self._talk.query(commands.status)
-            if said.means not in (Meaning.OK, Meaning.NOTHING):
-                if said.means is Meaning.UNREADABLE:
-                    raise self._uncertain("the last sheet could not be read")
-                if said.means not in (Meaning.EMPTY, Meaning.NOT_UNDERSTOOD):
-                    return self._told(said)
+            said = self._talk.sure(commands.status)
+            if said.means is Meaning.UNREADABLE:
+                raise self._uncertain("the last sheet could not be read")
+            if said.means is Meaning.EMPTY:
                 # Nothing was drawn in, now or when it last said so: feed is sent again.
                 self._state = _Sheet.IDLE
                 return None
+            if said.means not in (Meaning.OK, Meaning.NOTHING, Meaning.NOT_UNDERSTOOD):
+                return self._told(said)
         held = self._talk.held()
         if isinstance(held, SheetData):
-            return self._next_or_none(self._talk.agreed(held))
+            return self._next_or_none(self._talk.agreed(held), refused=refused)
         if self._state is _Sheet.ASKED and held.means is Meaning.NOTHING and self._text == b"":
             self._state = _Sheet.IDLE
             return None
         raise self._uncertain("the reader has forgotten the last sheet")
 
-    def _next_or_none(self, held: SheetData) -> MarkSheet | None:
+    def _next_or_none(self, held: SheetData, *, refused: bool) -> MarkSheet | None:
         """The held sheet if it is one more than before, None if it is the one before."""
         if self._state is _Sheet.DRAWN:
             return self._given(held)
@@ -284,6 +296,9 @@ class SerialMarkReader:
         if held.number is not None:
             if held.number != self._number:
                 return self._given(held)
+            self._state = _Sheet.IDLE
+            return None
+        if held.text == self._text and refused:
             self._state = _Sheet.IDLE
             return None
         if held.text == self._text:

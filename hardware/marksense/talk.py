@@ -78,6 +78,20 @@ class Talk:
             raise self.nonsense("a question", "a sheet")
         return reply
 
+    def sure(self, command: str) -> Reply:
+        """Ask for a word that much hangs on: where no check sum protects it, until it came the
+        same twice running."""
+        reply = self.query(command)
+        if self._profile.line.check != "none":
+            return reply
+        for _ in range(2 * TRIES):
+            again = self.query(command)
+            if again.text == reply.text:
+                return reply
+            self.tell("garbled", "the reader said otherwise the second time; asked again")
+            reply = again
+        raise self.nonsense("a question", "never the same twice")
+
     def held(self) -> SheetData | Reply:
         """Ask for the sheet in its memory; a word that means "ok" is no answer to that."""
         command = self._profile.commands.sheet or ""

@@ -7,7 +7,7 @@
 Its paper is a `hardware.simulated.stack.Stack`, which stays where it lies when the process
 is killed; its memory of the last sheet, its count and how it was told to frame its lines do
 not, as in a reader that is switched off. What a person does to it (`commands`): jam,
-double_feed, empty, garble, clear, lay_back, info.
+double_feed, empty, garble, mishear, clear, lay_back, info.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class MarkSenseLogic:
         self._number = 0
         self._fault: Meaning | None = None
         self._empty = False
-        self._garble = 0
+        self._garble = self._misheard = 0
         commands = profile.commands
         self._doings: dict[bytes, Callable[[float], None]] = {
             commands.feed.encode(): self._feed,
@@ -77,6 +77,9 @@ class MarkSenseLogic:
 
     def receive(self, data: bytes, now_s: float) -> bytes:
         """See `PeerLogic.receive`."""
+        if self._misheard and data:
+            self._misheard -= 1
+            data = self._hit(data)
         self._input += data
         strange = False
         while self._input:
@@ -109,6 +112,7 @@ class MarkSenseLogic:
             "double_feed": self._double,
             "empty": self._hopper,
             "garble": self._hurt,
+            "mishear": self._mishear,
             "clear": self._clear,
             "lay_back": self._lay_back,
             "info": self._info,
@@ -177,10 +181,13 @@ class MarkSenseLogic:
         line = framed(self._profile, text) if self._frames else text
         if self._garble:
             self._garble -= 1
-            hit = bytearray(line)
-            hit[self._random.randrange(len(hit))] ^= 1 << self._random.randrange(7)
-            line = bytes(hit)
+            line = self._hit(line)
         self._due.append((due, line))
+
+    def _hit(self, data: bytes) -> bytes:
+        hit = bytearray(data)
+        hit[self._random.randrange(len(hit))] ^= 1 << self._random.randrange(7)
+        return bytes(hit)
 
     # --- what is done to it ------------------------------------------------------------
 
@@ -202,9 +209,16 @@ class MarkSenseLogic:
             raise ControlError(f"lines is {lines!r}: give a number up to 1000000")
         self._garble = lines
 
+    def _mishear(self, times: int = 1) -> None:
+        """One bit is turned over in what next comes to the reader, so many times."""
+        if isinstance(times, bool) or not 0 <= times <= 1_000_000:
+            raise ControlError(f"times is {times!r}: give a number up to 1000000")
+        self._misheard = times
+
     def _clear(self) -> None:
         """A person put it right."""
-        self._fault, self._empty, self._garble = None, False, 0
+        self._fault, self._empty = None, False
+        self._garble = self._misheard = 0
 
     def _lay_back(self) -> Mapping[str, Any]:
         """A person lays the stacker's topmost sheet back, so that it is fed next."""

@@ -57,6 +57,7 @@ def test_shipped_profiles_keep_the_published_schema() -> None:
         ("baudrate = 9600", "baudrate = 'fast'", "own.toml: serial: baudrate: "),
         ("most = 16", "most = 15", "levels has 16 characters, not 15"),
         ("repeat = 2", "repeat = 1", "nothing protects the levels"),
+        ('status = "\\u0005\\r"', "", "the reader's words are asked for twice: give status"),
         ('codes = "98', 'codes = "99', "codes has a character twice"),
         ('codes = "9', 'codes = "', "codes has 14 characters, one a line are 15"),
         ('means = "hopper_empty"', 'means = "feed_error"', "a stack would never end"),
@@ -328,6 +329,52 @@ def test_a_cable_cut_at_any_byte_loses_and_doubles_nothing(
     if name == GENERIC:
         assert not asked
     assert asked <= len(places) / 4 if alike else asked <= 1
+
+
+def in_weather(bench: Bench, truth: list[np.ndarray], seed: int) -> int:
+    """Lines hurt both ways, the cable cut anywhere; how often a person was asked."""
+    rng = np.random.default_rng(seed)
+    reader, read, asked = bench.reader(), [], 0
+    for _ in range(600):
+        kind = rng.integers(0, 6)
+        if kind == 0:
+            bench.do("garble", lines=int(rng.integers(1, 4)))
+        elif kind == 1:
+            bench.do("mishear", times=int(rng.integers(1, 3)))
+        elif kind == 2:
+            bench.cut_after = bench.passed + int(rng.integers(1, 300))
+        try:
+            sheet = reader.feed()
+        except UncertainSheetError:
+            asked += 1
+            lay_back(bench, reader)
+            continue
+        except LinkError:
+            continue
+        if sheet is None:
+            break
+        read.append(sheet)
+        while True:
+            try:
+                reader.accept()
+                break
+            except (LinkError, UncertainSheetError):
+                continue
+    bench.do("clear")
+    agrees(bench, read, truth)
+    return asked
+
+
+@BOTH
+@pytest.mark.parametrize("seed", [1, 2])
+def test_weather_of_every_kind_loses_and_doubles_nothing(
+    name: str, seed: int, tmp_path: Path
+) -> None:
+    """A word hurt without a trace ("0" and "1" differ in one bit) is no jam, and a jam no word."""
+    bench = Bench(quick(name), tmp_path)
+    truth = some_sheets(bench.profile, 8, seed=seed)
+    bench.load(truth)
+    in_weather(bench, truth, seed)
 
 
 @BOTH
