@@ -28,7 +28,7 @@ from console.protocol.words import form_as_json, form_in_words
 from election.model import Election
 from election.profile import Profile
 from firmware_sim.keyfiles import replace_file
-from tally.protocol.drawing import draw_from_evidence, draw_from_record
+from tally.protocol.drawing import check_drawn, draw_from_evidence, draw_from_record
 from tally.protocol.findings import ProtocolFinding, check_form
 from tally.protocol.form import MAX_FORM_BYTES, PrecinctForm, parse_form
 from tally.protocol.record import CountRecord
@@ -156,20 +156,28 @@ def sign(
 def check(
     protocols: Annotated[list[Path], typer.Argument(help="Forms or signed protocols.")],
     election: ElectionOption,
+    record: Annotated[
+        Path | None, typer.Option(help="Record that the one protocol given was drawn up from.")
+    ] = None,
     profile: ProfileOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Check figures against the control ratios, and list skipped steps; signatures are not asked.
 
-    `ballotbench verify` proves signatures and quorum too.
+    `ballotbench verify` proves signatures and quorum too. With --record the form is drawn up again
+    from what members keyed in, and must be the same.
 
-    Example: ballotbench protocol check p1.json --election election.json
+    Example: ballotbench protocol check p1.json --election election.json --record p1.record
     """
     definition, rules = election_and_rules(election, profile)
+    if record is not None and len(protocols) != 1:
+        raise typer.BadParameter("goes with one protocol", param_hint="--record")
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
     for path in protocols:
         form = read_form(path)
+        if record is not None:
+            check_drawn(form, CountRecord(record, definition, rules))
         findings = check_form(form, definition, rules)
         rows.append({"name": path.name, **form_as_json(form, findings)})
         lines.append(f"{path.name}: precinct {form.precinct_id}, version {form.version}")

@@ -31,6 +31,7 @@ from tally.protocol.form import (
 )
 from tally.protocol.lines import DEVICE_EXTRAS, form_lines, papers_and_contests
 from tally.protocol.record import CountRecord
+from tally.protocol.steps import CountState
 
 _PAPERS_AS_COUNTED = ("in_box", "invalid", "needs_review")
 
@@ -56,7 +57,31 @@ def draw_from_record(record: CountRecord, *, at: str, mode: str = "official") ->
     Raises:
         ProtocolError: figures are lacking without which there is no form.
     """
-    state = record.state()
+    return _from_state(record, record.state(), record.digest(), at=at, mode=mode)
+
+
+def check_drawn(form: PrecinctForm, record: CountRecord) -> None:
+    """The form says what the record said when it was drawn up: for who audits the count.
+
+    Raises:
+        ProtocolError: the form names another record, or the two differ; names the field.
+    """
+    named = next((file.sha256 for file in form.source.files if file.kind == "record"), None)
+    if named is None:
+        raise ProtocolError(f"the form of {form.precinct_id} was not drawn up from a record")
+    state = record.state_at(named)
+    if state is None:
+        raise ProtocolError(f"{record.path}: is not the record that the form was drawn up from")
+    drawn = _from_state(record, state, named, at=form.drawn_up, mode=form.mode)
+    drawn = drawn.model_copy(update={"version": form.version, "replaces": form.replaces})
+    for field in PrecinctForm.model_fields:
+        if getattr(drawn, field) != getattr(form, field):
+            raise ProtocolError(f"{record.path}: says other {field} than the form")
+
+
+def _from_state(
+    record: CountRecord, state: CountState, digest: str, *, at: str, mode: str
+) -> PrecinctForm:
     precinct = record.precinct
     values = state.values()
     said = {path: word["device"] for path, word in state.evidence.items() if "device" in word}
@@ -73,7 +98,7 @@ def draw_from_record(record: CountRecord, *, at: str, mode: str = "official") ->
         mode=mode,
         source=Source(
             method="device_and_hand" if device else "hand",
-            files=(*state.files, SourceFile(kind="record", sha256=record.digest())),
+            files=(*state.files, SourceFile(kind="record", sha256=digest)),
         ),
         members=state.members,
         steps=state.step_records(),

@@ -126,6 +126,23 @@ class CountRecord:
         """SHA-256 of the whole lines so far, 64 hex digits."""
         return hashlib.sha256(self._whole()[0]).hexdigest()
 
+    def state_at(self, digest: str) -> CountState | None:
+        """The count as it was when `digest` gave this; None: it never was.
+
+        Raises:
+            ProtocolError: the record is damaged.
+        """
+        data, _ = self._whole()
+        sum_so_far = hashlib.sha256()
+        end = 0
+        for line in data.splitlines(keepends=True):
+            sum_so_far.update(line)
+            end += len(line)
+            if sum_so_far.hexdigest() == digest:
+                self._replay(data)  # the rest must be whole too
+                return self._replay(data[:end])[0]
+        return None
+
     # --- writing ----------------------------------------------------------------------
 
     def add_evidence(self, evidence: Evidence, *, at: str) -> CountState:
@@ -212,6 +229,11 @@ class CountRecord:
 
     def _load(self) -> tuple[CountState, int, str, int]:
         data, end = self._whole()
+        state, number = self._replay(data)
+        return state, number, hashlib.sha256(data.splitlines()[-1]).hexdigest(), end
+
+    def _replay(self, data: bytes) -> tuple[CountState, int]:
+        """The state after these lines, and how many they are."""
         events = self._events(data)
         first, *rest = events
         if first.get("kind") != "begin" or first.get("format") != FORMAT:
@@ -234,8 +256,7 @@ class CountRecord:
                 state = apply(state, event)
             except (ProtocolError, ValidationError, KeyError, TypeError) as error:
                 raise ProtocolError(f"{self.path}: line {number}: was altered: {error}") from error
-        last = hashlib.sha256(data.splitlines()[-1]).hexdigest()
-        return state, len(events), last, end
+        return state, len(events)
 
     def _events(self, data: bytes) -> list[dict[str, Any]]:
         events = []

@@ -204,7 +204,7 @@ def test_a_count_from_its_beginning_to_the_signatures(desk: Desk) -> None:
     assert done["signed_by"] == list(MEMBERS)
     assert done["digest"] == drawn["digest"]
     assert read_protocol(signed.read_bytes(), "p").form == form
-    checked = desk.protocol("check", signed)
+    checked = desk.protocol("check", signed, "--record", desk.record)
     assert checked["protocols"][0]["findings"] == []
     said = desk.refused("enter", desk.record, "--by", "chair-1", "--set", "precinct.registered=1")
     assert "the protocol is closed for signing" in said

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from election.profile import load_profile
-from tally.protocol.drawing import draw_from_record
+from tally.protocol.drawing import check_drawn, draw_from_record
 from tally.protocol.evidence import Evidence
 from tally.protocol.findings import check_form, line_value
 from tally.protocol.form import MemberRecord, ProtocolError, SourceFile
@@ -268,6 +268,24 @@ def test_signatures_come_after_the_last_figure(tmp_path: Path) -> None:
     check_record(later, record, at=AT)
     with pytest.raises(NotReadyError, match="was closed for another form"):
         check_record(form, record, at=AT)
+
+
+def test_a_form_is_drawn_up_again_from_its_record(tmp_path: Path) -> None:
+    record = begun(tmp_path)
+    counted(record)
+    read_aloud(record)
+    form = draw_from_record(record, at=AT)
+    check_record(form, record, at=AT)
+    record.step("copy_posted", by=BOTH, at=AT)  # the record has gone on since
+    check_drawn(form, record)
+    changed = form.contests["list"].model_copy(update={"votes": {"a": 11}})
+    with pytest.raises(ProtocolError, match="says other contests than the form"):
+        check_drawn(form.model_copy(update={"contests": {"list": changed}}), record)
+    other = begun(_folder(tmp_path))
+    with pytest.raises(ProtocolError, match="is not the record that the form was drawn up from"):
+        check_drawn(form, other)
+    with pytest.raises(ProtocolError, match="was not drawn up from a record"):
+        check_drawn(full_form(ELECTION, PRECINCT), record)
 
 
 def test_a_form_that_hides_its_breaches_is_not_signed() -> None:
