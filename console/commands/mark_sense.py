@@ -52,7 +52,7 @@ def mark_sense(
         bool | None,
         typer.Option(
             "--ask/--no-ask",
-            help="Wait for the person at the machine after a fault of paper [on a terminal].",
+            help="Wait for the person at the machine after a fault of paper; usual on a terminal.",
         ),
     ] = None,
     go_on: Annotated[
