@@ -348,3 +348,29 @@ def test_a_bench_goes_through_the_trays_and_names_sheets_by_their_ink(
     assert len(sheets) == 10
     assert {sheet.name[-8:] for sheet in sheets} >= {"-1-00005", "-2-00005"}
     assert open_central(central.url).batch().stage == "ended"
+
+
+def test_the_command_says_its_port_and_trays_and_stops_with_its_paper(
+    small: list[Path], tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, "-c", "from console.cli import main; main()", "simulate", "central",
+        *map(str, small), "--state", str(tmp_path / "state"), "--json",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = ""
+        while not lines.rstrip().endswith("\n}"):
+            line = process.stdout.readline()
+            assert line
+            lines += line
+        told = json.loads(lines)
+        assert (told["trays"], told["box"]) == ([5, 5], 0)
+        sheets = list(PortSource(told["url"], sheets=6))
+        assert {len(sheet.images) for sheet in sheets} == {1}
+        process.send_signal(signal.SIGINT)
+        assert "the paper stays where it is" in process.stdout.read()
+    run = ballotbench_here(
+        "simulate", "central", small[0], "--state", tmp_path / "x", "--record", "y"
+    )
+    assert run.returncode == 2
