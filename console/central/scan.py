@@ -46,7 +46,13 @@ class CentralScans:
 def scanned(wanted: Wanted, out: Path, definition: Definition, limits: Thresholds) -> CentralScans:
     """Scan what is not scanned yet, and look at all of it; see `scan`."""
     out.mkdir(parents=True, exist_ok=True)
-    scan(wanted, out, lambda: definition.reader_within(limits))
+    try:
+        scan(wanted, out, lambda: definition.reader_within(limits))
+    except KeyboardInterrupt:
+        raise ConsoleError(
+            "stopped. What was scanned is kept, and the batch is open at the scanner; run the same "
+            "command again to go on"
+        ) from None
     return scanned_before(out / NAME)
 
 
