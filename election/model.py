@@ -14,7 +14,6 @@ import unicodedata
 from functools import cached_property
 from typing import Annotated, Literal
 
-import rfc8785
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,6 +23,8 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+
+from election.canonical import canonical_bytes
 
 FORMAT: Literal["ballotbench-election/1"] = "ballotbench-election/1"
 
@@ -167,7 +168,7 @@ class Election(_Model):
 
     def canonical_json(self) -> bytes:
         """The definition in RFC 8785 form: what the hash is taken over."""
-        return rfc8785.dumps(self.model_dump(mode="json", exclude_none=True))
+        return canonical_bytes(self.model_dump(mode="json", exclude_none=True))
 
     @cached_property
     def hash(self) -> str:

@@ -55,7 +55,8 @@ class Purpose(StrEnum):
     LOG = "log"
 
 
-_USAGES = {
+#: The extended key usage of each purpose.
+USAGES = {
     Purpose.RESULTS: x509.ObjectIdentifier(f"{_ARC}.2"),
     Purpose.POLLBOOK: x509.ObjectIdentifier(f"{_ARC}.3"),
     Purpose.MEMBER: x509.ObjectIdentifier(f"{_ARC}.5"),
@@ -142,7 +143,7 @@ def device_certificate(
         x509.BasicConstraints(ca=False, path_length=None), critical=True
     )
     builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([_USAGES[purpose]]), critical=False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[purpose]]), critical=False)
     if post_quantum_key is not None:
         promise = x509.UnrecognizedExtension(_POST_QUANTUM_KEY, _OCTETS_32 + post_quantum_key)
         builder = builder.add_extension(promise, critical=False)
@@ -184,7 +185,7 @@ def purpose_of(certificate: x509.Certificate) -> Purpose | None:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return Purpose.RESULTS
-    return next((purpose for purpose, usage in _USAGES.items() if list(usages) == [usage]), None)
+    return next((purpose for purpose, usage in USAGES.items() if list(usages) == [usage]), None)
 
 
 def promised_key(certificate: x509.Certificate) -> bytes | None:

@@ -8,10 +8,11 @@ checked here as well, as not every tool does (RFC 5280 6.1).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -58,12 +59,13 @@ class ChainTrust:
     """A root and the revocation lists under it.
 
     `lists` are by the issuer's `key_hash`; where they are `complete`, a chain with an issuer
-    that has none is refused.
+    that has none is refused. `issuers` is what `firmware_sim.quick_form` keeps of regions.
     """
 
     root: x509.Certificate
     lists: Mapping[bytes, RevocationList]
     complete: bool
+    issuers: dict[bytes | None, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, directory: Path, *, post_quantum: bool = False) -> ChainTrust:
@@ -95,7 +97,7 @@ class ChainTrust:
             if len(chain) == 1:
                 _check_device(chain[0], self.root)
             elif len(chain) == 2:
-                _check_region(chain[1], self.root)
+                check_region(chain[1], self.root)
                 _check_device(chain[0], chain[1])
                 _check_names(chain[0], chain[1])
             else:
@@ -171,7 +173,7 @@ def region_of(
     """Load a region's certificate. Raises KeyFileError: it is not a region of this root."""
     certificate = load_chain(files.certificate, post_quantum=post_quantum)[0]
     try:
-        _check_region(certificate, root)
+        check_region(certificate, root)
     except (InvalidSignature, ValueError, TypeError, x509.ExtensionNotFound) as error:
         raise KeyFileError(f"{files.certificate}: is not a region of this authority") from error
     if (
@@ -211,7 +213,9 @@ def _signed_list(crl: x509.CertificateRevocationList, key: PublicKey) -> bool:
 
 
 @lru_cache(maxsize=1024)  # a nation's packages come from few regions
-def _check_region(certificate: x509.Certificate, root: x509.Certificate) -> None:
+def check_region(certificate: x509.Certificate, root: x509.Certificate) -> None:
+    """Is it a region of this root? Raises InvalidSignature, ValueError, TypeError,
+    x509.ExtensionNotFound."""
     certificate.verify_directly_issued_by(root)
     depth = root.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
     if depth == 0:

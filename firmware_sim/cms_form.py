@@ -77,13 +77,30 @@ _DATA = bytes.fromhex("06092a864886f70d010701")
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
 _MESSAGE_DIGEST = bytes.fromhex("06092a864886f70d010904")
+_DIGESTS = _tlv(_SET, _SHA256)
+_CONTENT = _tlv(_SEQUENCE, _DATA)
 _CONTENT_TYPE_ATTRIBUTE = _tlv(_SEQUENCE, _CONTENT_TYPE, _tlv(_SET, _DATA))
 
 
+#: Up to the digest itself: OCTET STRING of 32 bytes in a SET beside its type.
+_DIGEST_ATTRIBUTE = bytes.fromhex("302f") + _MESSAGE_DIGEST + bytes.fromhex("31220420")
+_BOTH_ATTRIBUTES = _CONTENT_TYPE_ATTRIBUTE + _DIGEST_ATTRIBUTE
+
+
 def _attributes(tag: int, digest: bytes) -> bytes:
-    """The two signed attributes; a SET where they are signed, [0] where they stand."""
-    message_digest = _tlv(_SEQUENCE, _MESSAGE_DIGEST, _tlv(_SET, _tlv(_OCTETS, digest)))
-    return _tlv(tag, _CONTENT_TYPE_ATTRIBUTE, message_digest)
+    """The two signed attributes; a SET where they are signed, [0] where they stand.
+
+    Raises:
+        ValueError: a digest of another length than SHA-256's.
+    """
+    if len(digest) != hashlib.sha256().digest_size:
+        raise ValueError("not a SHA-256 digest")
+    return bytes((tag, len(_BOTH_ATTRIBUTES) + len(digest))) + _BOTH_ATTRIBUTES + digest
+
+
+def signed_attributes(digest: bytes) -> bytes:
+    """What is signed over content of this SHA-256 (RFC 5652 5.4). Raises ValueError."""
+    return _attributes(_SET, digest)
 
 
 def assemble(chain: Chain, digest: bytes, signature: bytes) -> bytes:
@@ -92,10 +109,18 @@ def assemble(chain: Chain, digest: bytes, signature: bytes) -> bytes:
     Written here byte by byte, and not by a library, as a nation has 50,000 of them to check.
     """
     identifier = chain[0].extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    encoded = [c.public_bytes(serialization.Encoding.DER) for c in chain]
+    return whole(encoded, identifier.value.digest, digest, signature)
+
+
+def whole(
+    certificates: Sequence[bytes], subject_key: bytes, digest: bytes, signature: bytes
+) -> bytes:
+    """As `assemble`, of encoded certificates and the signer's subject key identifier."""
     signer = _tlv(
         _SEQUENCE,
         _VERSION,
-        _tlv(_ZERO_PRIMITIVE, identifier.value.digest),
+        _tlv(_ZERO_PRIMITIVE, subject_key),
         _SHA256,
         _attributes(_ZERO, digest),
         _ECDSA_SHA256,
@@ -104,9 +129,9 @@ def assemble(chain: Chain, digest: bytes, signature: bytes) -> bytes:
     signed = _tlv(
         _SEQUENCE,
         _VERSION,
-        _tlv(_SET, _SHA256),
-        _tlv(_SEQUENCE, _DATA),
-        _tlv(_ZERO, *sorted(c.public_bytes(serialization.Encoding.DER) for c in chain)),
+        _DIGESTS,
+        _CONTENT,
+        _tlv(_ZERO, *sorted(certificates)),
         _tlv(_SET, signer),
     )
     return _tlv(_SEQUENCE, _SIGNED_DATA, _tlv(_ZERO, signed))
@@ -128,19 +153,19 @@ def take_apart(cms_der: bytes) -> tuple[Chain, bytes, bytes]:
         raise malformed
     try:
         # Down to the certificates and the signer; what is stepped over is compared below.
-        info = _parts(cms_der, 0, len(cms_der))[0]
-        content = _parts(cms_der, *_parts(cms_der, *info[1:])[1][1:])[0]
-        signed = _parts(cms_der, *content[1:])
-        encoded = [cms_der[at:end] for at, _, end in _parts(cms_der, *signed[3][1:])]
-        signer = _parts(cms_der, *_parts(cms_der, *signed[4][1:])[0][1:])
+        info = parts(cms_der, 0, len(cms_der))[0]
+        content = parts(cms_der, *parts(cms_der, *info[1:])[1][1:])[0]
+        signed = parts(cms_der, *content[1:])
+        encoded = [cms_der[at:end] for at, _, end in parts(cms_der, *signed[3][1:])]
+        signer = parts(cms_der, *parts(cms_der, *signed[4][1:])[0][1:])
         identifier, signature = (cms_der[start:end] for _, start, end in (signer[1], signer[5]))
-        attribute = _parts(cms_der, *_parts(cms_der, *signer[3][1:])[1][1:])[1]
-        value = _parts(cms_der, *attribute[1:])[0]
+        attribute = parts(cms_der, *parts(cms_der, *signer[3][1:])[1][1:])[1]
+        value = parts(cms_der, *attribute[1:])[0]
         digest = cms_der[value[1] : value[2]]
         if len(encoded) not in (1, 2):
             raise malformed
         chain = _signer_first([one_form_certificate(each) for each in encoded], identifier)
-        if not chain or not _has_one_form(signature):
+        if not chain or not has_one_form(signature):
             raise malformed
         if assemble(chain, digest, signature) != cms_der:
             raise malformed
@@ -151,7 +176,7 @@ def take_apart(cms_der: bytes) -> tuple[Chain, bytes, bytes]:
     return chain, digest, signature
 
 
-def _parts(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
+def parts(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
     """The DER values one after the other in data[start:end]: where each begins, where its
     contents begin, where it ends. Raises ValueError: they do not fit."""
     found = []
@@ -188,7 +213,7 @@ def one_form_certificate(encoded: bytes) -> x509.Certificate:
     # Around the certificate's signature a parser is lenient (unused bits): one form only.
     ending = bytes((0x03, len(certificate.signature) + 1, 0)) + certificate.signature
     whole = certificate.tbs_certificate_bytes + _ECDSA_SHA256 + ending
-    if not _has_one_form(certificate.signature) or not encoded.endswith(whole):
+    if not has_one_form(certificate.signature) or not encoded.endswith(whole):
         raise ValueError("a certificate that is not in its one form")
     return certificate
 
@@ -206,8 +231,8 @@ def _signer_first(certificates: list[x509.Certificate], key_identifier: bytes) -
     return (mine[0], *(c for c in certificates if c is not mine[0]))
 
 
-def _has_one_form(signature: bytes) -> bool:
-    """Strict DER and in the lower half. Raises ValueError: not a signature."""
+def has_one_form(signature: bytes) -> bool:
+    """Is a signature strict DER and in the lower half? Raises ValueError: it is none."""
     return in_lower_half(signature) and (
         encode_dss_signature(*decode_dss_signature(signature)) == signature
     )

@@ -39,6 +39,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import rfc8785
@@ -365,6 +366,7 @@ class FieldReader:
         return ContestFigures(ballots, over, under, blank, invalid, review, votes)
 
 
+@lru_cache(maxsize=1 << 16)  # a nation's protocols have the same small figures again and again
 def number_bytes(value: int) -> bytes:
     """Unsigned LEB128 in its shortest form. Raises SummaryError: it does not fit."""
     if not 0 <= value <= MAX_NUMBER:

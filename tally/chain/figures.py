@@ -5,19 +5,24 @@ Tables of every tier and the national result are made of these alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter, itemgetter
+from typing import Any
 
-from election.control_rules import evaluate, holds
+from election.control_rules import Scope, evaluate, holds, parse_side
 from election.figures import PAPER_FIGURES
 from election.model import Election
 from election.profile import Profile
 from tally.figures import say
 from tally.protocol.controls import contest_words, paper_words
-from tally.protocol.form import ContestForm, PrecinctForm
+from tally.protocol.form import ContestForm, PaperFigures, PrecinctForm
 
 #: What a contest has beside its votes, in the order of `ContestRow`.
 CONTEST_NAMES = ("ballots", "overvotes", "undervotes", "blank", "invalid", "needs_review")
+
+_PAPER_ROW: Callable[[PaperFigures], tuple[int | None, ...]] = attrgetter(*PAPER_FIGURES)
 
 #: Figures of a paper, in the order of `PAPER_FIGURES`; None where nobody established one.
 PaperRow = tuple[int | None, ...]
@@ -81,7 +86,7 @@ def figures_of(
         signers=signers,
         device_id=devices[0] if len(devices) == 1 else None,
         skipped=tuple(step.id for step in form.skipped_steps()),
-        papers={s: tuple(p.figure(n) for n in PAPER_FIGURES) for s, p in form.papers.items()},
+        papers={style: _PAPER_ROW(paper) for style, paper in form.papers.items()},
         contests={c: _contest_row(row) for c, row in form.contests.items()},
         votes={c: dict(row.votes) for c, row in form.contests.items()},
         ratios=ratios,
@@ -91,6 +96,27 @@ def figures_of(
 
 def _contest_row(row: ContestForm) -> ContestRow:
     return (row.ballots, row.overvotes, row.undervotes, row.blank, row.invalid, row.needs_review)
+
+
+@lru_cache(maxsize=1024)
+def _side(text: str, scope: Scope) -> Callable[[dict[str, int | None]], int | None]:
+    """`election.control_rules.evaluate` of one side; quicker where it is a sum of figures."""
+    names = [
+        factors[0]
+        for sign, factors in parse_side(text, scope)
+        if sign == 1 and len(factors) == 1 and isinstance(factors[0], str)
+    ]
+    if len(names) != len(parse_side(text, scope)):
+        return lambda words: evaluate(text, words, scope)[0]
+    if len(names) == 1:
+        return itemgetter(names[0])
+    values_of: Callable[[Any], tuple[int | None, ...]] = itemgetter(*names)
+
+    def total(words: dict[str, int | None]) -> int | None:
+        values = [value for value in values_of(words) if value is not None]
+        return sum(values) if len(values) == len(names) else None
+
+    return total
 
 
 def _controls(
@@ -104,9 +130,9 @@ def _controls(
     breaches: list[BreachRow] = []
     for ratio in profile.control_ratios:
         good = broken = unknown = 0
+        left_of, right_of = _side(ratio.left, ratio.of), _side(ratio.right, ratio.of)
         for of, words in (papers if ratio.of == "paper" else contests).items():
-            left = evaluate(ratio.left, words, ratio.of)[0]
-            right = evaluate(ratio.right, words, ratio.of)[0]
+            left, right = left_of(words), right_of(words)
             if left is None or right is None:
                 unknown += 1
             elif holds(left, ratio.relation, right):

@@ -6,6 +6,7 @@ leaves no trace.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -73,7 +74,11 @@ def chain_rules(where: ChainPlace) -> Rules:
                 "on every worker: begin again"
             )
         tree = load_commissions(where.commissions, election)
-    return Rules(election, profile, tree, trust, where.place.at)
+    rules = Rules(election, profile, tree, trust, where.place.at)
+    # A nation's definition lives as long as the process: no garbage collection looks at it again.
+    gc.collect()
+    gc.freeze()
+    return rules
 
 
 def check_one(data: bytes, name: str, rules: Rules) -> Checked:

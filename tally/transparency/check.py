@@ -15,7 +15,7 @@ from datetime import datetime
 from firmware_sim.trust import TrustStore
 from tally.transparency.checkpoint import Checkpoint, SignedCheckpoint, check_checkpoint
 from tally.transparency.errors import LogError
-from tally.transparency.log import Log, read_checkpoint, stored_checkpoints
+from tally.transparency.log import HEAD, Log, read_checkpoint, stored_checkpoints
 from tally.transparency.proof import EquivocationProof, prove_consistency
 
 
@@ -134,10 +134,13 @@ def _own_checkpoints(
 
 
 def _belongs(log: Log, content: Checkpoint, where: str) -> None:
+    head = log.folder / HEAD
     if content.log_id != log.head.log_id:
-        raise LogError(where, f"is of log {content.log_id}, not {log.head.log_id}")
+        raise LogError(
+            where, f"is of log {content.log_id}, but {head} says log_id {log.head.log_id}"
+        )
     if content.election_hash != log.head.election_hash:
-        raise LogError(where, "is of another election definition")
+        raise LogError(where, f"is of another election than {head} says (election_hash)")
 
 
 def _against(
