@@ -69,15 +69,15 @@ def count_national(
     Signed protocols and decisions in place of packages are counted from their figures alone.
     """
     place = where.place()
-    tree = None
-    if commissions is not None:
-        tree = load_commissions(commissions, load_election(where.election))
     files = list(_files(packages))
     if not files:
         raise TallyError("no package (*.zip) is there to count")
     if _are_protocols(files[0][1]):
         _count_protocols(place, files, out, commissions, workers, cluster, json_output=json_output)
         return
+    tree = None
+    if commissions is not None:
+        tree = load_commissions(commissions, load_election(where.election))
     with _crew(workers, cluster) as crew, progress() as bars:
         task = bars.add_task("Counting packages", total=len(files))
         try:

@@ -117,20 +117,34 @@ def quick_identity(
     return identity
 
 
+#: Where certificates begin in a CMS whose outer lengths have two bytes: behind three headers,
+#: the type, the version, the digest algorithm and the content type.
+_CERTIFICATES = 58
+#: From the end of the certificates, signer lengths having one byte: the key's identifier, and
+#: the signature behind the digest algorithm, the attributes and the signature's algorithm.
+_KEY_AT, _SIGNATURE_AT = 11, 135
+
+
 def _take_apart(cms_der: bytes, digest: bytes) -> tuple[list[bytes], bytes, bytes] | None:
-    """Certificates, subject key identifier and signature of a CMS over `digest`."""
+    """Certificates, subject key identifier and signature of a CMS over `digest`.
+
+    They are taken from where they usually are; that all of it is so says the comparison.
+    """
+    end = _CERTIFICATES + int.from_bytes(cms_der[_CERTIFICATES - 2 : _CERTIFICATES])
+    certificates: list[bytes] = []
+    at = _CERTIFICATES
+    while at < end and len(certificates) < 3:
+        following = at + 4 + int.from_bytes(cms_der[at + 2 : at + 4])
+        certificates.append(cms_der[at:following])
+        at = following
+    subject_key = cms_der[end + _KEY_AT : end + _KEY_AT + 20]
+    signature = cms_der[end + _SIGNATURE_AT :]
     try:
-        parts = cms_form.parts
-        content = parts(cms_der, *parts(cms_der, *parts(cms_der, 0, len(cms_der))[0][1:])[1][1:])
-        signed = parts(cms_der, *content[0][1:])
-        certificates = [cms_der[at:end] for at, _, end in parts(cms_der, *signed[3][1:])]
-        signer = parts(cms_der, *parts(cms_der, *signed[4][1:])[0][1:])
-        subject_key, signature = (cms_der[start:end] for _, start, end in (signer[1], signer[5]))
         if len(certificates) not in (1, 2) or not cms_form.has_one_form(signature):
             return None
         if cms_form.whole(certificates, subject_key, digest, signature) != cms_der:
             return None
-    except (ValueError, IndexError):
+    except ValueError:
         return None
     return certificates, subject_key, signature
 

@@ -54,6 +54,8 @@ def count_protocols(
             if isinstance(one.verdict, Refusal):
                 unread.append(one.verdict)
             continue
+        if not verdicts:
+            chain_rules(where)  # loaded here while the workers are busy
         names[one.sha256] = min(one.name, names.get(one.sha256, one.name))
         verdicts[one.sha256] = one.verdict
     holdings = Holdings.of(verdicts.items())
