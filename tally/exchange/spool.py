@@ -22,6 +22,8 @@ from scanner.record import CastVoteRecord
 
 #: Hex digits of an id that part the records: 256 parts.
 _DIGITS: Final = 2
+#: Rows that wait in memory before they are parted.
+_SPILL: Final = 1 << 18
 #: Rows of a row group, if there are as many.
 _ROWS: Final = 1 << 17
 
@@ -35,6 +37,9 @@ class RecordSpool:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+        self._files: dict[str, list[Path]] = {}
 
     def __enter__(self) -> RecordSpool:
         self._target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,17 +59,28 @@ class RecordSpool:
         """Take some thousand records; no id twice among all that are ever added."""
         if not records or self._folder is None:
             return
-        table = cvr_table(records)
+        self._waiting.append(cvr_table(records))
+        self._rows += len(self._waiting[-1])
+        if self._rows >= _SPILL:
+            self._spill()
+
+    def _spill(self) -> None:
+        """Part what waits into files by the first digits of the ids."""
+        if not self._waiting:
+            return
+        table = _joined(self._waiting)
+        self._waiting, self._rows = [], 0
         part = np.array([i[:_DIGITS] for i in table["record_id"].to_pylist()])
-        for digits in np.unique(part):
-            rows = table.filter(pa.array(part == digits))
+        for digits in np.unique(part).tolist():
             # A new small file each time: 256 open ones would be too many for some systems.
-            name = f"{digits}-{len(list(self._path.glob(f'{digits}-*')))}.arrow"
+            files = self._files.setdefault(digits, [])
+            path = self._path / f"{digits}-{len(files)}.arrow"
+            files.append(path)
             with (
-                pa.OSFile(str(self._path / name), "wb") as sink,
+                pa.OSFile(str(path), "wb") as sink,
                 pa.ipc.new_stream(sink, SCHEMA) as writer,
             ):
-                writer.write_table(rows)
+                writer.write_table(table.filter(pa.array(part == digits)))
 
     @property
     def _path(self) -> Path:
@@ -73,10 +89,11 @@ class RecordSpool:
 
     def write(self) -> Path:
         """Write the whole; the same records in any order give the same rows."""
+        self._spill()
         part = self._target.with_name(self._target.name + ".part")
         with pq.ParquetWriter(part, SCHEMA, compression="zstd", version="2.6") as writer:
             waiting: list[pa.Table] = []
-            for digits in sorted({p.name[:_DIGITS] for p in self._path.iterdir()}):
+            for digits in sorted(self._files):
                 waiting.append(self._sorted(digits))
                 if sum(map(len, waiting)) >= _ROWS:
                     writer.write_table(_joined(waiting))
@@ -88,7 +105,7 @@ class RecordSpool:
 
     def _sorted(self, digits: str) -> pa.Table:
         pieces = []
-        for file in sorted(self._path.glob(f"{digits}-*")):
+        for file in self._files[digits]:
             with pa.OSFile(str(file)) as source:
                 pieces.append(pa.ipc.open_stream(source).read_all())
         table = _joined(pieces)
