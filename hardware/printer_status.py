@@ -34,6 +34,8 @@ QUESTIONS = b"".join(b"\x10\x04" + bytes([n]) for n in (1, 2, 3, 4))
 BARRIER = b"\x1dr\x01"
 #: Tell nothing by yourself; and how much is told at once by one that does.
 SILENCE = b"\x1da\x00"
+#: Begin anew, as after switching on.
+RESET = b"\x1b@"
 _TOLD_BYTES = 4
 #: An answer comes within this, s; then no more for `_QUIET_S`.
 ANSWER_S = 1.0
@@ -45,6 +47,8 @@ _SLOWEST_MM_S = 20.0
 _SLACK_S = 4.0
 #: Answers that are looked at: more are a line gone mad.
 _MOST_BYTES = 4096
+#: A picture's dots take at least so many bytes for each mm of paper (58 mm, 8 lines a mm).
+_LEAST_BYTES_MM = 8 * 48
 _CHUNK = 4096
 
 
@@ -136,6 +140,8 @@ class StatusLine:
         self._stream, self._name, self._clock = stream, name, clock
         self._in_job = False
         self._told_left = 0
+        #: Bytes of a part of which the printer may have a piece and wait for the rest.
+        self._owed = 0
 
     def status(self) -> PrinterStatus:
         """Ask all four questions.
@@ -159,6 +165,12 @@ class StatusLine:
         trouble = self.status().trouble
         if trouble is not None:
             raise self._failed(trouble)
+        if self._owed:
+            # A picture that broke off takes whatever comes as its dots: white ones end it, and
+            # where none is open they are no commands.
+            self._stream.write(bytes(self._owed) + RESET)
+            self._confirm(self._owed, self._owed / _LEAST_BYTES_MM)
+            self._owed = 0
         self._stream.write(SILENCE)
         # What an older job left is printed first, and its answers come before this one's.
         self._confirm(0, 0.0)
@@ -182,6 +194,7 @@ class StatusLine:
             self._confirm(len(data), feed_mm)
         except HardwareError:
             self._in_job = False
+            self._owed = max(self._owed, len(data))
             raise
 
     def end(self) -> None:
