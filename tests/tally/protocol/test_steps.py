@@ -350,6 +350,7 @@ def test_a_record_is_of_one_election_and_is_begun_once(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+import time
 from pathlib import Path
 from election.profile import load_profile
 from tally.protocol.record import CountRecord
@@ -360,6 +361,8 @@ while True:
     record.enter(sys.argv[3], value, by=sys.argv[2], at="2026-03-19T19:00:00Z")
     print(value, flush=True)
     value += 1
+    # A person between two figures: who writes without a pause shuts the other one out.
+    time.sleep(0.02)
 """
 
 
