@@ -55,7 +55,7 @@ class Memory:
         return self.peak
 
     def _watch(self) -> None:
-        while not self._done.wait(0.25):
+        while not self._done.wait(1.0):
             self.peak = max(self.peak, sum(map(_pss, _tree(self._pid))))
 
 

@@ -67,12 +67,12 @@ def lay_deck(folder: Path, sheets: int, style: str) -> None:
 
 
 class PaperRoll:
-    """The printer's end of a pty: swallows what is printed, counts its bytes."""
+    """The printer's end of a pty: swallows what is printed, counts its bytes; it answers nothing."""
 
     def __init__(self) -> None:
         self._master, slave = os.openpty()
         tty.setraw(slave)
-        self.port = os.ttyname(slave)
+        self.port = f"{os.ttyname(slave)}?status=off"
         self.printed = 0
         threading.Thread(target=self._take, daemon=True).start()
 
