@@ -67,7 +67,7 @@ def lay_deck(folder: Path, sheets: int, style: str) -> None:
 
 
 class PaperRoll:
-    """The printer's end of a pty: swallows what is printed, counts its bytes; it answers nothing."""
+    """The printer's end of a pty: swallows what is printed, counts its bytes, answers nothing."""
 
     def __init__(self) -> None:
         self._master, slave = os.openpty()
