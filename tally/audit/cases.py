@@ -40,9 +40,7 @@ _Seed = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class _Inputs(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, ser_json_inf_nan="null"
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class _Sequence(_Inputs):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from election.model import Election
+from election.profile import Profile
 from scanner.reading import ContestReading, ContestStatus
 from scanner.record import CastVoteRecord
 from tally.exchange.names import Names
@@ -95,3 +98,20 @@ class Assembler:
             needs_review=review,
             contests=ordered,
         )
+
+
+@dataclass(eq=False)
+class SourceFile:
+    """What reads one file or folder of another system's records is made with; `encoding` of its
+    text, None: as it says itself."""
+
+    path: Path
+    election: Election
+    profile: Profile
+    names: Names
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        self.name = self.path.name
+        one_mark = self.profile.marks.rule == "exactly_one"
+        self.assembler = Assembler(self.election, self.names, one_mark=one_mark)

@@ -13,20 +13,17 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
-from election.model import WRITE_IN_PREFIX, Contest, Election
-from election.profile import Profile
+from election.model import WRITE_IN_PREFIX, Contest
 from scanner.cdf import SCHEMA_PATH
 from scanner.reading import ContestReading, ContestStatus
 from scanner.record import CastVoteRecord
-from tally.exchange.assembling import NOT_COUNTED, Assembler
+from tally.exchange.assembling import NOT_COUNTED, SourceFile
 from tally.exchange.errors import ExchangeError
 from tally.exchange.findings import Finding
 from tally.exchange.importing import Item
 from tally.exchange.json_stream import Member, members
-from tally.exchange.names import Names
 from tally.exchange.reading import ReadingError, contest_reading
 from tally.exchange.schema import Checker
 from tally.exchange.text import file_blocks
@@ -47,29 +44,16 @@ class _Header:
     precincts: tuple[str, ...] = ()
 
 
-class CdfSource:
+class CdfSource(SourceFile):
     """One report file."""
 
-    def __init__(
-        self,
-        path: Path,
-        election: Election,
-        profile: Profile,
-        names: Names,
-        encoding: str | None = None,
-    ) -> None:
-        self.path = path
-        self.name = path.name
-        self._election = election
-        self._names = names
-        one_mark = profile.marks.rule == "exactly_one"
-        self._assembler = Assembler(election, names, one_mark=one_mark)
-        self._encoding = encoding
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._header = _Header()
         self._unnamed = 0
 
     def _members(self) -> Iterator[Member]:
-        return members(file_blocks(self.path, self._encoding), self.name, ("CVR",))
+        return members(file_blocks(self.path, self.encoding), self.name, ("CVR",))
 
     def record_keys(self) -> Iterator[str]:
         """Every record's id; what the report says of the election is learnt on the way."""
@@ -122,10 +106,10 @@ class CdfSource:
         elections = report["Election"]
         for one in elections:
             stated = _codes(one).get("ballotbench-election-hash")
-            if stated is not None and stated != self._election.hash:
+            if stated is not None and stated != self.election.hash:
                 raise ExchangeError(
                     f"{self.name}: Election: is of another election (hash {stated[:12]}…, not "
-                    f"{self._election.hash[:12]}…). Give the definition of these records"
+                    f"{self.election.hash[:12]}…). Give the definition of these records"
                 )
         people = {
             c["@id"]: _text(c.get("Name")) for one in elections for c in one.get("Candidate", ())
@@ -137,7 +121,7 @@ class CdfSource:
         precincts = []
         for unit in report.get("GpUnit", ()):
             words = (*_codes(unit).values(), unit["@id"], _text(unit.get("Name")))
-            ours = self._names.precinct(*words)
+            ours = self.names.precinct(*words)
             found.units[unit["@id"]] = ours
             if unit.get("Type") in ("precinct", "split-precinct", "combined-precinct"):
                 found.words[unit["@id"]] = _text(unit.get("Name")) or unit["@id"]
@@ -147,7 +131,7 @@ class CdfSource:
         if not any(found.contests.values()):
             raise ExchangeError(
                 f"{self.name}: Election: none of its contests is in election "
-                f"{self._election.id}. Give the definition of these records, or a mapping"
+                f"{self.election.id}. Give the definition of these records, or a mapping"
             )
         return found
 
@@ -156,11 +140,11 @@ class CdfSource:
     ) -> None:
         theirs = contest["@id"]
         words = (*_codes(contest).values(), theirs, contest.get("Name", ""))
-        ours = self._names.contest(*words)
+        ours = self.names.contest(*words)
         found.contests[theirs] = ours
         found.words[theirs] = contest.get("Name") or theirs
         if ours is None:
-            if self._names.ignored(*words):
+            if self.names.ignored(*words):
                 found.ignored[theirs] = found.words[theirs]
             return
         lines = 0
@@ -170,7 +154,7 @@ class CdfSource:
             if selection.get("IsWriteIn") and not name:
                 name = f"{WRITE_IN_PREFIX}{lines}"
                 lines += 1
-            option = self._names.option(ours, *_codes(selection).values(), selection["@id"], name)
+            option = self.names.option(ours, *_codes(selection).values(), selection["@id"], name)
             found.options[selection["@id"]] = (theirs, option)
             found.words[selection["@id"]] = name or selection["@id"]
 
@@ -202,11 +186,11 @@ class CdfSource:
         if unit is None:
             if len(self._header.precincts) == 1:
                 return self._header.precincts[0]
-            if len(self._election.precincts) == 1:
-                return self._election.precincts[0].id
+            if len(self.election.precincts) == 1:
+                return self.election.precincts[0].id
             raise ReadingError("BallotStyleUnitId", "says no precinct", NOT_COUNTED)
         found = self._header.units.get(unit)
-        return found or self._assembler.precinct(
+        return found or self.assembler.precinct(
             "BallotStyleUnitId", self._header.words.get(unit, unit)
         )
 
@@ -231,15 +215,15 @@ class CdfSource:
                     NOT_COUNTED,
                 )
             readings[reading.contest_id] = reading
-        style = self._assembler.style(
+        style = self.assembler.style(
             "BallotStyleId", precinct, set(readings), cvr.get("BallotStyleId") or ""
         )
-        for contest in self._election.style_contests(style):
+        for contest in self.election.style_contests(style):
             # NIST: contests without a mark may be left out of a snapshot.
             readings.setdefault(contest.id, contest_reading(contest, marked=()))
         status, said = current.get("Status", ()), current.get("OtherStatus", "")
         void = "other" in status and said.startswith(_VOID)
-        return self._assembler.record(
+        return self.assembler.record(
             key,
             precinct,
             style,
@@ -257,10 +241,10 @@ class CdfSource:
             word = self._header.words.get(theirs, theirs)
             raise ReadingError(
                 f"{where}.ContestId",
-                f"contest {word[:80]!r} is not in election {self._election.id}",
+                f"contest {word[:80]!r} is not in election {self.election.id}",
                 "Name it in a mapping ([contests], or ignore); the record is not counted",
             )
-        contest = self._election.contest(ours)
+        contest = self.election.contest(ours)
         marks = _Marks(set(), set(), set())
         for number, selection in enumerate(entry.get("CVRContestSelection", ())):
             place = f"{where}.CVRContestSelection[{number}]"

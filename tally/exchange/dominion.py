@@ -22,19 +22,16 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from election.model import WRITE_IN_PREFIX, Election
-from election.profile import Profile
+from election.model import WRITE_IN_PREFIX
 from scanner.reading import ContestReading, ContestStatus
 from scanner.record import CastVoteRecord
-from tally.exchange.assembling import NOT_COUNTED, Assembler
+from tally.exchange.assembling import NOT_COUNTED, SourceFile
 from tally.exchange.errors import ExchangeError
 from tally.exchange.findings import Finding
 from tally.exchange.importing import Item
 from tally.exchange.json_stream import Member, members
-from tally.exchange.names import Names
 from tally.exchange.reading import ReadingError, contest_reading, in_precinct
 from tally.exchange.text import text_blocks
 
@@ -56,24 +53,11 @@ class _Manifests:
     styles: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-class DominionSource:
+class DominionSource(SourceFile):
     """One export: a folder or a zip."""
 
-    def __init__(
-        self,
-        path: Path,
-        election: Election,
-        profile: Profile,
-        names: Names,
-        encoding: str | None = None,
-    ) -> None:
-        self.path = path
-        self.name = path.name
-        self._election = election
-        self._names = names
-        one_mark = profile.marks.rule == "exactly_one"
-        self._assembler = Assembler(election, names, one_mark=one_mark)
-        self._encoding = encoding
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._known = _Manifests()
         self._unnumbered = 0
 
@@ -108,7 +92,7 @@ class DominionSource:
     def _members(self, file: str, member: str) -> Iterator[Member]:
         with self._open(file) as stream:
             where = f"{self.name}: {file}"
-            yield from members(text_blocks(stream, where, self._encoding), where, (member,))
+            yield from members(text_blocks(stream, where, self.encoding), where, (member,))
 
     def _exports(self) -> list[str]:
         return [f for f in self._files() if _EXPORT.fullmatch(f)]
@@ -136,17 +120,17 @@ class DominionSource:
         found = _Manifests()
         for entry in self._manifest(files, "ContestManifest"):
             word = _word(entry)
-            ours = self._names.contest(*_codes(entry), word)
+            ours = self.names.contest(*_codes(entry), word)
             found.contests[entry["Id"]] = ours
             found.contest_words[entry["Id"]] = word
-            if ours is None and self._names.ignored(word):
+            if ours is None and self.names.ignored(word):
                 found.ignored.add(entry["Id"])
             if ours is not None:
                 self._same_contest(entry, ours)
         if not any(found.contests.values()):
             raise ExchangeError(
                 f"{self.name}: ContestManifest.json: none of its contests is in election "
-                f"{self._election.id}. Give the definition of these records, or a mapping"
+                f"{self.election.id}. Give the definition of these records, or a mapping"
             )
         lines: dict[int, int] = {}
         for entry in self._manifest(files, "CandidateManifest"):
@@ -155,11 +139,11 @@ class DominionSource:
             ours = found.contests.get(contest) if isinstance(contest, int) else None
             if ours is None or contest is None:
                 continue
-            option = self._names.option(ours, *_codes(entry), word)
+            option = self.names.option(ours, *_codes(entry), word)
             if option is None and str(entry.get("Type", "")).lower() == "writein":
                 number = lines.setdefault(contest, 0)
                 lines[contest] += 1
-                option = self._names.option(ours, f"{WRITE_IN_PREFIX}{number}")
+                option = self.names.option(ours, f"{WRITE_IN_PREFIX}{number}")
             found.options[contest, entry["Id"]] = option
         for name, into in (
             ("PrecinctPortionManifest", found.precincts),
@@ -170,7 +154,7 @@ class DominionSource:
         return found
 
     def _same_contest(self, entry: Mapping[str, Any], ours: str) -> None:
-        votes, allowed = entry.get("VoteFor"), self._election.contest(ours).votes_allowed
+        votes, allowed = entry.get("VoteFor"), self.election.contest(ours).votes_allowed
         if votes is not None and votes != allowed:
             raise ExchangeError(
                 f"{self.name}: ContestManifest.json: contest {_word(entry)[:80]!r}: VoteFor is "
@@ -228,7 +212,7 @@ class DominionSource:
 
     def _record(self, session: Any, key: str) -> CastVoteRecord:
         form, current = _current(session)
-        precinct = self._assembler.precinct(
+        precinct = self.assembler.precinct(
             f"{form}.PrecinctPortionId",
             *self._known.precincts.get(
                 _number(current, "PrecinctPortionId", form), (str(current["PrecinctPortionId"]),)
@@ -255,8 +239,8 @@ class DominionSource:
         if not readings:
             raise ReadingError(form, "has no contest of this election", NOT_COUNTED)
         words = self._known.styles.get(_number(current, "BallotTypeId", form), ())
-        style = self._assembler.style(f"{form}.BallotTypeId", precinct, set(readings), *words)
-        return self._assembler.record(key, precinct, style, readings)
+        style = self.assembler.style(f"{form}.BallotTypeId", precinct, set(readings), *words)
+        return self.assembler.record(key, precinct, style, readings)
 
     def _contest(self, entry: Mapping[str, Any], where: str) -> ContestReading | None:
         theirs = _number(entry, "Id", where)
@@ -267,10 +251,10 @@ class DominionSource:
             word = self._known.contest_words.get(theirs, str(theirs))
             raise ReadingError(
                 f"{where}.Id",
-                f"contest {word[:80]!r} is not in election {self._election.id}",
+                f"contest {word[:80]!r} is not in election {self.election.id}",
                 "Name it in a mapping ([contests], or ignore); the record is not counted",
             )
-        contest = self._election.contest(ours)
+        contest = self.election.contest(ours)
         marked: set[str] = set()
         marginal: set[str] = set()
         for number, given in enumerate(_list(entry.get("Marks"), f"{where}.Marks")):

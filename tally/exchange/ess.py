@@ -13,18 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
-from election.model import WRITE_IN_PREFIX, Election
-from election.profile import Profile
+from election.model import WRITE_IN_PREFIX
 from scanner.reading import ContestReading
 from scanner.record import CastVoteRecord
-from tally.exchange.assembling import NOT_COUNTED, Assembler
+from tally.exchange.assembling import NOT_COUNTED, SourceFile
 from tally.exchange.errors import ExchangeError
 from tally.exchange.findings import Finding
 from tally.exchange.importing import Item
-from tally.exchange.names import Names
 from tally.exchange.reading import ReadingError, contest_reading, in_precinct, overvoted
 from tally.exchange.rows import Row, csv_rows
 
@@ -52,30 +49,17 @@ class _Columns:
     names: list[str] = field(default_factory=list)
 
 
-class EssSource:
+class EssSource(SourceFile):
     """One file."""
 
-    def __init__(
-        self,
-        path: Path,
-        election: Election,
-        profile: Profile,
-        names: Names,
-        encoding: str | None = None,
-    ) -> None:
-        self.path = path
-        self.name = path.name
-        self._election = election
-        self._names = names
-        one_mark = profile.marks.rule == "exactly_one"
-        self._assembler = Assembler(election, names, one_mark=one_mark)
-        self._encoding = encoding
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._columns = _Columns()
         self._open_end: int | None = None
         self._reading = lru_cache(maxsize=65_536)(self._read_cells)
 
     def _rows(self) -> Iterator[Row]:
-        rows = csv_rows(self.path, self._encoding)
+        rows = csv_rows(self.path, self.encoding)
         header = next(rows, None)
         if header is None:
             raise ExchangeError(f"{self.name}: is empty. Ask for the file again")
@@ -99,19 +83,19 @@ class EssSource:
         for column in range(places[-1] + 1, len(names)):
             if not names[column]:
                 continue
-            ours = self._names.contest(names[column])
+            ours = self.names.contest(names[column])
             if ours is not None:
                 found.contests.setdefault(ours, []).append(column)
-            elif self._names.ignored(names[column]):
+            elif self.names.ignored(names[column]):
                 found.ignored.append(names[column])
             else:
                 raise ExchangeError(
                     f"{self.name}: line {header.line}, column {column + 1}: contest "
-                    f"{names[column][:80]!r} is not in election {self._election.id}. "
+                    f"{names[column][:80]!r} is not in election {self.election.id}. "
                     "Name it in a mapping ([contests], or ignore)"
                 )
         for contest, columns in found.contests.items():
-            allowed = self._election.contest(contest).votes_allowed
+            allowed = self.election.contest(contest).votes_allowed
             if len(columns) != allowed:
                 raise ExchangeError(
                     f"{self.name}: line {header.line}: contest {contest} has {len(columns)} "
@@ -120,7 +104,7 @@ class EssSource:
         if not found.contests:
             raise ExchangeError(
                 f"{self.name}: line {header.line}: none of the columns is a contest of "
-                f"{self._election.id}. Give the definition of these records, or a mapping"
+                f"{self.election.id}. Give the definition of these records, or a mapping"
             )
         return found
 
@@ -171,7 +155,7 @@ class EssSource:
             raise ReadingError("", what, NOT_COUNTED)
         if not cells[columns.record]:
             raise ReadingError(self._field(columns.record), "is empty", NOT_COUNTED)
-        precinct = self._assembler.precinct(self._field(columns.precinct), cells[columns.precinct])
+        precinct = self.assembler.precinct(self._field(columns.precinct), cells[columns.precinct])
         with in_precinct(precinct):
             return self._assembled(cells, key, precinct)
 
@@ -183,13 +167,13 @@ class EssSource:
             if any(found):
                 readings[contest] = self._reading(contest, found, places[0])
         word = cells[columns.style] if columns.style >= 0 else ""
-        style = self._assembler.style(
+        style = self.assembler.style(
             self._field(max(columns.style, 0)), precinct, set(readings), word
         )
-        return self._assembler.record(key, precinct, style, readings)
+        return self.assembler.record(key, precinct, style, readings)
 
     def _read_cells(self, contest_id: str, cells: tuple[str, ...], column: int) -> ContestReading:
-        contest = self._election.contest(contest_id)
+        contest = self.election.contest(contest_id)
         marked: set[str] = set()
         lines = 0
         for number, cell in enumerate(cells):
@@ -198,9 +182,9 @@ class EssSource:
                 return overvoted(contest)
             if word in ("", _UNDER):
                 continue
-            option = self._names.option(contest_id, cell)
+            option = self.names.option(contest_id, cell)
             if option is None and word.startswith(_WRITE_IN):
-                option = self._names.option(contest_id, f"{WRITE_IN_PREFIX}{lines}")
+                option = self.names.option(contest_id, f"{WRITE_IN_PREFIX}{lines}")
                 lines += 1
             if option is None or option in marked:
                 problem = "is no option of" if option is None else "stands twice in"

@@ -13,18 +13,15 @@ import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-from election.model import WRITE_IN_PREFIX, Election
-from election.profile import Profile
+from election.model import WRITE_IN_PREFIX
 from scanner.reading import ContestReading, ContestStatus
 from scanner.record import CastVoteRecord
-from tally.exchange.assembling import NOT_COUNTED, Assembler
+from tally.exchange.assembling import NOT_COUNTED, SourceFile
 from tally.exchange.errors import ExchangeError
 from tally.exchange.findings import Finding
 from tally.exchange.importing import Item
-from tally.exchange.names import Names
 from tally.exchange.reading import ReadingError, contest_reading, in_precinct
 
 _NS: Final = "{http://tempuri.org/CVRDesign.xsd}"
@@ -32,23 +29,11 @@ _NS: Final = "{http://tempuri.org/CVRDesign.xsd}"
 MAX_SHEET: Final = 4 << 20
 
 
-class HartSource:
+class HartSource(SourceFile):
     """One export: a zip of sheets or a folder of them."""
 
-    def __init__(
-        self,
-        path: Path,
-        election: Election,
-        profile: Profile,
-        names: Names,
-        encoding: str | None = None,
-    ) -> None:
-        self.path = path
-        self.name = path.name
-        self._election = election
-        self._names = names
-        one_mark = profile.marks.rule == "exactly_one"
-        self._assembler = Assembler(election, names, one_mark=one_mark)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._sheets = 0
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
@@ -101,7 +86,7 @@ class HartSource:
         split = root.find(f"{_NS}PrecinctSplit")
         if split is None:
             raise ReadingError("PrecinctSplit", "is missing", NOT_COUNTED)
-        precinct = self._assembler.precinct(
+        precinct = self.assembler.precinct(
             "PrecinctSplit", _text(split, "Id"), _text(split, "Name")
         )
         with in_precinct(precinct):
@@ -119,21 +104,21 @@ class HartSource:
             readings[reading.contest_id] = reading
         if not readings:
             raise ReadingError("Contests", "has no contest of this election", NOT_COUNTED)
-        style = self._assembler.style("Contests", precinct, set(readings))
-        return self._assembler.record(key, precinct, style, readings)
+        style = self.assembler.style("Contests", precinct, set(readings))
+        return self.assembler.record(key, precinct, style, readings)
 
     def _contest(self, entry: ET.Element, where: str) -> ContestReading | None:
         word = _text(entry, "Name")
-        ours = self._names.contest(_text(entry, "Id"), word)
+        ours = self.names.contest(_text(entry, "Id"), word)
         if ours is None:
-            if self._names.ignored(word):
+            if self.names.ignored(word):
                 return None
             raise ReadingError(
                 f"{where}/Name",
-                f"contest {word[:80]!r} is not in election {self._election.id}",
+                f"contest {word[:80]!r} is not in election {self.election.id}",
                 "Name it in a mapping ([contests], or ignore); the record is not counted",
             )
-        contest = self._election.contest(ours)
+        contest = self.election.contest(ours)
         marked: set[str] = set()
         lines = 0
         for number, option in enumerate(entry.findall(f"{_NS}Options/{_NS}Option")):
@@ -144,9 +129,9 @@ class HartSource:
             if value == "0":
                 continue
             name = _text(option, "Name")
-            found = self._names.option(ours, _text(option, "Id"), name)
+            found = self.names.option(ours, _text(option, "Id"), name)
             if found is None and option.find(f"{_NS}WriteInData") is not None:
-                found = self._names.option(ours, f"{WRITE_IN_PREFIX}{lines}")
+                found = self.names.option(ours, f"{WRITE_IN_PREFIX}{lines}")
                 lines += 1
             if found is None:
                 raise ReadingError(

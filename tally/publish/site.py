@@ -22,7 +22,7 @@ from pathlib import Path
 from election.commissions import load_commissions
 from election.definition import load_election
 from tally.exchange.tables import write_tables
-from tally.national.store import TABLES, read_store
+from tally.national.store import RESULT, TABLES, read_store
 from tally.publish.data import KINDS, SiteData
 from tally.publish.errors import PublishError
 from tally.publish.pages import Pages, environment
@@ -161,14 +161,13 @@ def _write(folder: Path, pages: Iterable[tuple[str, str]]) -> None:
 def _write_data(place: SitePlace, data: SiteData, folder: Path) -> list[tuple[str, int]]:
     """Open data; names and sizes, as the page lists them."""
     write_tables(data.result, data.election, folder, "csv", commissions=data.commissions)
-    given = [Path(place.store) / "result.json", Path(place.election)]
-    given += [Path(place.store) / f"{name}.parquet" for name in TABLES]
-    given += [Path(p) for p in (place.commissions, place.turnout) if p is not None]
-    names = dict(zip([place.commissions, place.turnout], ["commissions.json", "turnout.csv"]))  # noqa: B905
-    for path in given:
-        name = names.get(str(path)) or (
-            "election.json" if path == Path(place.election) else path.name
-        )
+    given = {name: Path(place.store) / name for name in (RESULT, *(f"{t}.parquet" for t in TABLES))}
+    given["election.json"] = Path(place.election)
+    if place.commissions is not None:
+        given["commissions.json"] = Path(place.commissions)
+    if place.turnout is not None:
+        given["turnout.csv"] = Path(place.turnout)
+    for name, path in given.items():
         shutil.copyfile(path, folder / name)
     files = sorted(folder.iterdir())
     sums = "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in files)

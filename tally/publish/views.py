@@ -77,6 +77,7 @@ class Views:
         pages = max(1, -(-len(below) // ROWS))
         return {
             "area": area,
+            "area_path": f"area/{slug(area.id)}.html",
             "trail": self.trail(key),
             "turnout": self.data.turnout(area),
             "contests": contests,
